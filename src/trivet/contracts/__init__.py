@@ -1,0 +1,59 @@
+"""Contracts: the public ways to write a task down, each in a package of its own with the same rooms.
+
+A contract reads, checks, plans, stages, collects and concludes; it never starts anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Protocol
+
+from trivet.contracts.source import Source
+from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem
+from trivet.tasks.task import Document, Task
+from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
+
+CONTRACTS = ("kaapana", "cytomine", "fractal", "command")
+"""Names of all contracts, in the order in which they are asked whether a document is theirs."""
+
+
+class Contract(Protocol):
+    """What every contract package offers as its module-level functions."""
+
+    def detect(self, source: Source) -> bool:
+        """True when the content looks like a document of this contract, good or bad."""
+
+    def read(self, source: Source) -> Document:
+        """The parsed document. Bad content never raises: `check` tells about it."""
+
+    def check(self, document: Document) -> Sequence[Problem]:
+        """Every problem of the document, in the order of the file, each with its path."""
+
+    def tasks(self, document: Document) -> Sequence[Task]:
+        """The tasks of a document without errors, in the order of the file."""
+
+    def plan(self, call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:
+        """The units of a phase (0, 1, …) given the results of the phase before; None after the last. Pure."""
+
+    def stage(self, call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
+        """Write what the unit reads, below ``where`` only, and say how to start it. May be repeated."""
+
+    def collect(self, call: Call, unit: Unit, where: AttemptDirectory, outcome: Outcome) -> UnitResult:
+        """Read and check what the unit wrote. May be repeated; starts nothing."""
+
+    def conclude(self, call: Call, results: Sequence[UnitResult]) -> RunResult:
+        """Fold the results, given in the order of the units of all phases. Pure."""
+
+
+def contract(name: str) -> Contract:
+    """The contract of that name. Raises KeyError for an unknown one."""
+    if name not in CONTRACTS:
+        raise KeyError(name)
+    return import_module(f"trivet.contracts.{name}")  # type: ignore[return-value]
+
+
+def detect(source: Source) -> str | None:
+    """The name of the contract a document is written in, by looking at its content; None when it is none."""
+    return next((name for name in CONTRACTS if contract(name).detect(source)), None)

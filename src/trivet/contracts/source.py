@@ -1,0 +1,106 @@
+"""Where a document comes from: a text with a name, the directory it stands in, and what came with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from trivet.tasks.problem import Problem, ProblemsError
+
+MAX_BYTES = 16 * 1024 * 1024
+"""No description of a task is larger; a larger file is refused before it is read."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text document, read but not understood.
+
+    ``name`` is shown in messages; ``base`` is the directory relative paths inside are resolved against;
+    ``attachments`` are further texts that belong to it, by name. ``image`` is the container image it was read from or
+    is meant for, ``archive`` the file that holds both it and its image, ``prefix`` the Python environment it is
+    installed in.
+    """
+
+    name: str
+    text: str
+    base: Path
+    attachments: Mapping[str, str] = field(default_factory=dict)
+    image: str | None = None
+    archive: Path | None = None
+    prefix: Path | None = None
+
+    @cached_property
+    def parsed(self) -> tuple[Any, Problem | None]:
+        """The plain data of the text and None, or None and the problem that prevents reading it."""
+        from trivet.contracts.parsing import parse_json, parse_yaml
+
+        if self.name.endswith((".yml", ".yaml")):
+            return parse_yaml(self.text)
+        return parse_json(self.text)
+
+    @property
+    def data(self) -> Any:
+        """The plain data, None where the text can't be read."""
+        return self.parsed[0]
+
+    def place(self, problems: Iterable[Problem]) -> list[Problem]:
+        """The problems with file, line and column filled in, looked up by their paths."""
+        from trivet.contracts.parsing import position
+
+        placed = []
+        for problem in problems:
+            if problem.file:
+                placed.append(problem)
+                continue
+            at = (problem.line, problem.column) if problem.line else position(self.text, problem.path)
+            placed.append(problem.at(self.name, *(at or (None, None))))
+        return placed
+
+
+def load(path: Path, name: str | None = None) -> Source:
+    """Read a document's text from a file.
+
+    Raises ProblemsError when it is missing, no regular file, unreadable, empty, too large or not UTF-8 text.
+    """
+    shown = name or str(path)
+    try:
+        if path.is_dir():
+            raise _refused(shown, "T001", "is a directory, not a document")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise _refused(
+                shown, "T004", f"has {size:,} bytes; a task's description has at most {MAX_BYTES:,}",
+                "is this the right file?",
+            )
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        raise _refused(shown, "T001", "does not exist", "check the path") from None
+    except OSError as error:
+        raise _refused(shown, "T001", f"can't be read: {error.strerror or error}") from None
+    return Source(shown, decode(raw, shown), path.absolute().parent)
+
+
+def decode(raw: bytes, name: str) -> str:
+    """The text of a document's bytes. Raises ProblemsError when empty or not UTF-8 text."""
+    if not raw.strip():
+        raise _refused(name, "T002", "is empty")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _refused(name, "T003", "is UTF-16 text", "save it as UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
+        what = "is a binary file" if b"\x00" in raw[:4096] else f"is not UTF-8 text (byte 0x{raw[error.start]:02x})"
+        problem = Problem("T003", what, hint="save it as UTF-8", file=name, line=line, column=column)
+        raise ProblemsError([problem]) from None
+    if "\x00" in text:
+        raise _refused(name, "T003", "is a binary file (it holds NUL bytes)")
+    return text
+
+
+def _refused(name: str, code: str, message: str, hint: str = "") -> ProblemsError:
+    return ProblemsError([Problem(code, message, hint=hint, file=name)])

@@ -1,0 +1,1 @@
+"""What a task is. Pure data and checks; imports nothing else of Trivet."""

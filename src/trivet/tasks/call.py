@@ -1,0 +1,78 @@
+"""A task with checked values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
+from trivet.tasks.task import MISSING, Port, Task
+from trivet.tasks.types import Array, String
+from trivet.tasks.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A task with a value for every input that needs one; made by `bind` only.
+
+    ``values`` holds defaults too. ``each`` names the input whose value is a list, one unit for each element.
+    """
+
+    task: Task
+    values: Mapping[str, Value]
+    each: str | None = None
+    notes: tuple[Problem, ...] = ()
+
+
+def bind(task: Task, values: Mapping[str, Value], each: str | None = None) -> Call:
+    """Check values against a task's inputs, all of them, and add the defaults.
+
+    ``each`` names an input that is given a list to be repeated over; a task that repeats by nature needs no word.
+    Raises ProblemsError with every problem: unknown names, missing values, wrong types, constraints.
+    """
+    repeated = each or task.repeats
+    problems: list[Problem] = []
+    if each is not None and task.input(each) is None:
+        problems.append(_unknown(task, each))
+    for name, value in values.items():
+        port = task.input(name) or (Port(name, String()) if task.open_inputs else None)
+        if port is None:
+            problems.append(_unknown(task, name))
+            continue
+        if task.input(name) is None:
+            problems.append(Problem("B005", f"`{name}` is not declared by {task.name}; it is passed on", "info"))
+        problems += _faults(port, value, repeated=name == repeated)
+    for port in task.inputs:
+        if port.required and port.name not in values:
+            problems.append(
+                Problem("B002", f"input `{port.name}` ({port.type.describe()}) has no value", hint=_how_to_give(port))
+            )
+    if has_errors(problems):
+        raise ProblemsError(problems)
+    complete = {port.name: port.default for port in task.inputs if port.default is not MISSING}
+    return Call(task, {**complete, **values}, repeated, tuple(problems))  # type: ignore[dict-item]
+
+
+def _faults(port: Port, value: Value, repeated: bool) -> list[Problem]:
+    if not port.adjustable and value != port.default:
+        return [
+            Problem("B004", f"input `{port.name}` is not adjustable; its value is always {port.default!r}"),
+        ]
+    if value is None and port.optional:
+        return []
+    if repeated and isinstance(value, Sequence) and not isinstance(value, str):
+        kind = Array(port.type, min_size=1)
+        return [Problem("B003", f"input `{port.name}`: {fault}") for fault in kind.faults(value)]
+    if repeated:
+        return [Problem("B003", f"input `{port.name}` is repeated over and needs a list of {port.type.describe()}")]
+    return [Problem("B003", f"input `{port.name}`: {fault}") for fault in port.type.faults(value)]
+
+
+def _unknown(task: Task, name: str) -> Problem:
+    return Problem(
+        "B001", f"{task.name} has no input `{name}`", hint=closest(name, (port.name for port in task.inputs))
+    )
+
+
+def _how_to_give(port: Port) -> str:
+    return f"give --input {port.name}=PATH" if port.type.is_file else f"give {port.name}=VALUE"

@@ -1,0 +1,129 @@
+"""What can be run, neutral of contract: a task, its ports, its program, what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union
+
+from trivet.tasks.types import ValueType
+from trivet.tasks.values import Value
+
+
+class _Missing:
+    """No default: not the same as a default of None."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One named, typed input or output of a task.
+
+    ``access`` is ``inout`` for data that is changed in place. ``optional`` means that a run may start (or end) without
+    it; ``adjustable`` False means that only the default is accepted. ``location`` says where the program sees it (a
+    path in the container, the name of a variable), for people.
+    """
+
+    name: str
+    type: ValueType
+    access: Literal["in", "out", "inout"] = "in"
+    description: str = ""
+    title: str = ""
+    default: Value | _Missing = MISSING
+    optional: bool = False
+    adjustable: bool = True
+    location: str = ""
+
+    @property
+    def required(self) -> bool:
+        return not self.optional and self.default is MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a unit may use: CPUs (1.5 is allowed), memory in bytes, whole GPUs. None means no word about it."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    gpus: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerImage:
+    """A program in a container image.
+
+    ``reference`` is what an engine is asked for; ``archive`` is a file it can be loaded from instead of pulled;
+    ``digest`` is known once somebody looked. An empty ``reference`` means that the caller must name an image.
+    """
+
+    reference: str
+    archive: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A program in an environment of this machine.
+
+    ``prefix`` is a virtual environment whose ``bin`` comes first on PATH (None: the caller's own); ``versions`` holds
+    the packages that matter, by name.
+    """
+
+    prefix: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+Program = Union[ContainerImage, Environment]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file of a contract, parsed.
+
+    ``kind`` is the contract's own word for it (``task``, ``descriptor``, ``manifest`` …); ``texts`` holds the text of
+    the file and of everything else that was read with it, by name, the main one first: a document can be read again
+    from these alone. ``base`` is the directory that relative paths are resolved against, ``origin`` what the user
+    named. ``data`` is the plain parsed content, ``model`` the contract's own reading of it.
+    """
+
+    contract: str
+    kind: str
+    texts: Mapping[str, str]
+    base: str
+    origin: str
+    data: Any = None
+    model: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task of any contract.
+
+    ``name`` is unique within its document. ``repeats`` names the input the task is by its nature repeated over, one
+    unit for each element. ``open_inputs``: names that are not declared are accepted as text (with a word about it).
+    """
+
+    contract: str
+    name: str
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    program: Program
+    document: Document
+    resources: Resources = Resources()
+    title: str = ""
+    description: str = ""
+    namespace: str = ""
+    version: str = ""
+    command: tuple[str, ...] = ()
+    network: bool = False
+    repeats: str | None = None
+    open_inputs: bool = False
+
+    def input(self, name: str) -> Port | None:
+        """The input of that name, or None."""
+        return next((port for port in self.inputs if port.name == name), None)

@@ -1,0 +1,136 @@
+"""Pieces of work: units, what an engine needs to start one, what it saw, what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from trivet.tasks.problem import Problem
+from trivet.tasks.states import Reason, RunState
+from trivet.tasks.task import Program, Resources
+from trivet.tasks.values import Value
+
+AttemptId = str
+"""``<run>/<unit>/<number>``; given to the engine as the name of what it starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One piece of work of a run, for one process or container.
+
+    ``name`` is unique in the run and safe as a file name. ``values`` holds what differs from the call's values.
+    """
+
+    name: str
+    phase: int = 0
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptDirectory:
+    """Where an attempt may write. Nothing exists until `make` is called, so a unit that needs no file costs none."""
+
+    attempt: AttemptId
+    root: Path
+
+    def make(self, *parts: str) -> Path:
+        """A directory below this attempt's own, created when absent."""
+        path = self.root.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A host path that a container sees at ``target``."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """Everything an engine needs to start one attempt, and nothing else.
+
+    ``command`` replaces the image's entrypoint when given (None: the image's own); for an `Environment` it is the
+    argument vector. ``environment`` is added to the engine's own. ``log`` is the file that takes stdout and stderr;
+    None lets the engine choose. ``time_limit`` and ``grace`` in seconds.
+    """
+
+    program: Program
+    command: tuple[str, ...] | None
+    args: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    workdir: str | None = None
+    user: str | None = None
+    resources: Resources = Resources()
+    network: bool = True
+    time_limit: float | None = None
+    grace: float = 10.0
+    log: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """A piece of a log file: bytes ``offset`` to ``offset + length`` of ``path`` (relative to the run's directory)."""
+
+    path: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the engine saw of one attempt.
+
+    Exactly one of three: it ended by itself (``exit_code``), by a signal (``signal``; ``exit_code`` is 128 + it), or
+    never ran (both None, with a ``reason``). ``reason`` is also set when the engine knows why (oom, timeout,
+    cancelled …). Times are seconds since the epoch (UTC), ``cpu`` seconds, ``peak_memory`` bytes with the way it was
+    measured in ``measured_by``.
+    """
+
+    exit_code: int | None
+    signal: int | None = None
+    reason: Reason | None = None
+    message: str = ""
+    started: float | None = None
+    ended: float | None = None
+    cpu: float | None = None
+    peak_memory: int | None = None
+    measured_by: str = ""
+    log: LogPart | None = None
+    image_digest: str | None = None
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitResult:
+    """What one unit gave. ``note`` is plain JSON data a contract hands from one phase to the next."""
+
+    unit: str
+    reason: Reason | None = None
+    message: str = ""
+    exit_code: int | None = None
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    note: Any = None
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The fold of all unit results: how a run ended, with what, and why."""
+
+    state: Literal[RunState.FINISHED, RunState.FAILED, RunState.CANCELLED]
+    reason: Reason | None = None
+    message: str = ""
+    exit_code: int | None = None
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
