@@ -51,7 +51,7 @@ def contract(name: str) -> Contract:
     """The contract of that name. Raises KeyError for an unknown one."""
     if name not in CONTRACTS:
         raise KeyError(name)
-    return import_module(f"trivet.contracts.{name}")  # type: ignore[return-value]
+    return import_module(f"trivet.contracts.{name}")
 
 
 def detect(source: Source) -> str | None:

@@ -10,9 +10,14 @@ from trivet.tasks.problem import DocumentPath, Problem, Severity, closest
 T = TypeVar("T")
 
 _NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
-_NAMES_OF_DATA: list[tuple[type, str]] = [
-    (bool, "true or false"), (int, "a number"), (float, "a number"), (str, "text"), (dict, "an object"), (list, "a list"),
-]  # fmt: skip
+_NAMES_OF_DATA: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (int, "a number"),
+    (float, "a number"),
+    (str, "text"),
+    (dict, "an object"),
+    (list, "a list"),
+)
 
 
 class Fields:

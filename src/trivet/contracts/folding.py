@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem
@@ -17,8 +18,7 @@ def one_phase(call: Call, phase: int) -> Sequence[Unit] | None:
         return None
     if call.each is None:
         return (Unit("0"),)
-    elements = call.values[call.each]
-    assert isinstance(elements, Sequence)
+    elements = cast("Sequence[Value]", call.values[call.each])
     return [Unit(str(index), values={call.each: element}) for index, element in enumerate(elements)]
 
 

@@ -102,7 +102,7 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
 
 
 def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
-    value = getattr(node, "value", None)
+    value: Any = getattr(node, "value", None)
     if isinstance(step, int) and node.id == "sequence" and step < len(value):
         return value[step].start_mark, value[step]
     if isinstance(step, str) and node.id == "mapping":
@@ -173,17 +173,18 @@ def _yaml_bomb(events: Any) -> Problem | None:
     open_anchors: list[tuple[str | None, int]] = []
     total = depth = 0
     for event in events:
+        start: Any = event.start_mark
         if isinstance(event, yaml.AliasEvent):
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            line, column = start.line + 1, start.column + 1
             if any(anchor == event.anchor for anchor, _ in open_anchors):
                 return Problem("T007", f"alias *{event.anchor} contains itself", line=line, column=column)
-            total += sizes.get(event.anchor, 0)
+            total += sizes.get(str(event.anchor), 0)
         elif isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             total += 1
             open_anchors.append((event.anchor, total))
             if depth > MAX_DEPTH:
-                line, column = event.start_mark.line + 1, event.start_mark.column + 1
+                line, column = start.line + 1, start.column + 1
                 message = f"nested more than {MAX_DEPTH} levels deep"
                 return Problem("T006", message, line=line, column=column)
         elif isinstance(event, yaml.CollectionEndEvent):

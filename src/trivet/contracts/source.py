@@ -72,7 +72,9 @@ def load(path: Path, name: str | None = None) -> Source:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise _refused(
-                shown, "T004", f"has {size:,} bytes; a task's description has at most {MAX_BYTES:,}",
+                shown,
+                "T004",
+                f"has {size:,} bytes; a task's description has at most {MAX_BYTES:,}",
                 "is this the right file?",
             )
         raw = path.read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol, Union
+from typing import Protocol
 
 from trivet.tasks.task import Program
 from trivet.tasks.work import AttemptId, Invocation, Outcome
@@ -51,7 +51,7 @@ class Ended:
     outcome: Outcome
 
 
-EngineEvent = Union[Accepted, Waiting, Started, Ended]
+EngineEvent = Accepted | Waiting | Started | Ended
 
 
 @dataclass(frozen=True, slots=True)

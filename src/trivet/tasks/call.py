@@ -45,7 +45,11 @@ def bind(task: Task, values: Mapping[str, Value], each: str | None = None) -> Ca
     for port in task.inputs:
         if port.required and port.name not in values:
             problems.append(
-                Problem("B002", f"input `{port.name}` ({port.type.describe()}) has no value", hint=_how_to_give(port))
+                Problem(
+                    "B002",
+                    f"input `{port.name}` ({port.type.describe()}) has no value",
+                    hint=_how_to_give(port),
+                )
             )
     if has_errors(problems):
         raise ProblemsError(problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from trivet.tasks.types import ValueType
 from trivet.tasks.values import Value
@@ -53,6 +53,9 @@ class Resources:
     gpus: int | None = None
 
 
+UNLIMITED = Resources()
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerImage:
     """A program in a container image.
@@ -78,7 +81,7 @@ class Environment:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
-Program = Union[ContainerImage, Environment]
+Program = ContainerImage | Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Task:
     outputs: tuple[Port, ...]
     program: Program
     document: Document
-    resources: Resources = Resources()
+    resources: Resources = UNLIMITED
     title: str = ""
     description: str = ""
     namespace: str = ""

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason, RunState
-from trivet.tasks.task import Program, Resources
+from trivet.tasks.task import UNLIMITED, Program, Resources
 from trivet.tasks.values import Value
 
 AttemptId = str
@@ -67,7 +67,7 @@ class Invocation:
     mounts: tuple[Mount, ...] = ()
     workdir: str | None = None
     user: str | None = None
-    resources: Resources = Resources()
+    resources: Resources = UNLIMITED
     network: bool = True
     time_limit: float | None = None
     grace: float = 10.0

@@ -1,0 +1,1 @@
+"""Image lists and their changes. Pure."""

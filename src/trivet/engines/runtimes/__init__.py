@@ -1,0 +1,1 @@
+"""Runtimes: how an image becomes a process on a machine."""

@@ -1,0 +1,1 @@
+"""The database that lists runs; it can be rebuilt from their directories."""

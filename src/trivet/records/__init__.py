@@ -1,0 +1,1 @@
+"""Directories, journals, owners: what happened."""

@@ -1,0 +1,1 @@
+"""Tests that third parties' engines pass."""
