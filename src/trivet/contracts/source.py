@@ -46,6 +46,11 @@ class Source:
         """The plain data, None where the text can't be read."""
         return self.parsed[0]
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """The text and its attachments by name, the main one first: what `Document.texts` keeps."""
+        return {self.name: self.text, **self.attachments}
+
     def place(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems with file, line and column filled in, looked up by their paths."""
         from trivet.contracts.parsing import position

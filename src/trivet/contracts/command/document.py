@@ -37,7 +37,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class CommandModel:
-    """A command document as read: ``words`` are the arguments cut at their placeholders, ``paths`` the outputs' files."""
+    """A command document as read: ``words`` are the arguments cut at placeholders, ``paths`` the outputs' files."""
 
     name: str = ""
     description: str = ""

@@ -70,8 +70,8 @@ def collect(call: Call, unit: Unit, where: AttemptDirectory, outcome: Outcome) -
         path = where.root / "outputs" / model.paths[port.name]
         if not path.exists():
             missing = missing or not port.optional
-            severity = "info" if port.optional else "error"
-            problems.append(Problem("R020", f"output `{port.name}` ({path.name}) was not written", severity))
+            message = f"output `{port.name}` ({path.name}) was not written"
+            problems.append(Problem("R020", message, "info" if port.optional else "error"))
             continue
         try:
             outputs[port.name] = _read(port, path)
