@@ -269,7 +269,10 @@ def parse_datetime(value: Value) -> datetime:
         raise ValueError(f"{_shown(value)} is not an ISO 8601 date and time such as 2024-02-23T18:00:00Z") from None
     if instant.tzinfo is None:
         raise ValueError(f"{_shown(value)} has no zone; add Z for UTC")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{_shown(value)} is outside the years 1 to 9999 in UTC") from None
 
 
 def _shown(value: Value) -> str:
