@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from trivet.contracts.source import Source
-from trivet.tasks.call import Call
-from trivet.tasks.problem import Problem
-from trivet.tasks.task import Document, Task
-from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
+if TYPE_CHECKING:  # checking a document needs none of these, and each dataclass costs half a millisecond at import
+    from trivet.contracts.source import Source
+    from trivet.tasks.call import Call
+    from trivet.tasks.document import Document
+    from trivet.tasks.problem import Problem
+    from trivet.tasks.task import Task
+    from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
 
 CONTRACTS = ("kaapana", "cytomine", "fractal", "command")
 """Names of all contracts, in the order in which they are asked whether a document is theirs."""

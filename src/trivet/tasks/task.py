@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from trivet.tasks.document import Document
 from trivet.tasks.types import ValueType
 from trivet.tasks.values import Value
+
+__all__ = [
+    "MISSING",
+    "UNLIMITED",
+    "ContainerImage",
+    "Document",
+    "Environment",
+    "Port",
+    "Program",
+    "Resources",
+    "Task",
+]
 
 
 class _Missing:
@@ -82,25 +95,6 @@ class Environment:
 
 
 Program = ContainerImage | Environment
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A file of a contract, parsed.
-
-    ``kind`` is the contract's own word for it (``task``, ``descriptor``, ``manifest`` …); ``texts`` holds the text of
-    the file and of everything else that was read with it, by name, the main one first: a document can be read again
-    from these alone. ``base`` is the directory that relative paths are resolved against, ``origin`` what the user
-    named. ``data`` is the plain parsed content, ``model`` the contract's own reading of it.
-    """
-
-    contract: str
-    kind: str
-    texts: Mapping[str, str]
-    base: str
-    origin: str
-    data: Any = None
-    model: Any = None
 
 
 @dataclass(frozen=True, slots=True)

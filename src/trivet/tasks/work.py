@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason, RunState
@@ -126,9 +126,9 @@ class UnitResult:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The fold of all unit results: how a run ended, with what, and why."""
+    """The fold of all unit results: how a run ended (``state`` is final), with what, and why."""
 
-    state: Literal[RunState.FINISHED, RunState.FAILED, RunState.CANCELLED]
+    state: RunState
     reason: Reason | None = None
     message: str = ""
     exit_code: int | None = None
