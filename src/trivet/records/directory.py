@@ -1,0 +1,122 @@
+"""A run's directory: what was asked, what happened, what came out. It can be copied and read by hand.
+
+::
+
+    run.json       what was asked, exactly; at the end also what came of it
+    journal/       every step, see `trivet.records.journal`
+    work/          one directory for each attempt that needed files; gone after a good end
+    outputs/       one entry for each output, unless the caller wanted them elsewhere
+    logs/          what the programs printed
+    requests/      files by which others ask the owner for something (``cancel``)
+    alive          touched by the owner now and then
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trivet.records import files, journal
+from trivet.records.owner import Owner
+
+FORMAT = 1
+HEARTBEAT = 10.0
+"""Seconds between two signs of life of an owner."""
+
+DEAD_AFTER = 60.0
+"""Seconds without a sign of life after which an owner on another machine is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """A run's directory; ``path`` is absolute, its name is the run's identifier."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, home: Path, now: float) -> RunDirectory:
+        """A new, empty directory below ``home``. Raises OSError."""
+        runs = home / "runs"
+        runs.mkdir(parents=True, exist_ok=True)
+        while True:
+            name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)) + "-" + secrets.token_hex(2)
+            try:
+                (runs / name).mkdir()
+            except FileExistsError:
+                continue
+            return cls(runs / name)
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal"
+
+    @property
+    def outputs(self) -> Path:
+        return self.path / "outputs"
+
+    @property
+    def work(self) -> Path:
+        return self.path / "work"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Replace ``run.json``. Raises OSError."""
+        files.write_json(self.path / "run.json", record)
+
+    def read(self) -> dict[str, Any]:
+        """The content of ``run.json``. Raises FileNotFoundError, or ValueError for a format this version can't read."""
+        try:
+            record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.path / 'run.json'} is damaged: {error}") from None
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            found = record.get("format") if isinstance(record, dict) else None
+            raise ValueError(f"{self.path / 'run.json'} has format {found}; this version of Trivet reads {FORMAT}")
+        return record
+
+    def ask(self, request: str) -> None:
+        """Leave a request for the owner. Raises OSError."""
+        (self.path / "requests").mkdir(exist_ok=True)
+        (self.path / "requests" / request).touch()
+
+    def asked(self, request: str) -> bool:
+        """True when somebody left that request."""
+        return (self.path / "requests" / request).exists()
+
+    def beat(self) -> None:
+        """Give a sign of life."""
+        (self.path / "alive").touch()
+
+    def owner_alive(self) -> bool:
+        """Whether the process that wrote the journal last still runs.
+
+        On this machine that is known at once; for another one its last sign of life decides, measured by the clock of
+        the file system that both share.
+        """
+        owner: Owner | None = journal.last_owner(self.journal)
+        if owner is None:
+            return False
+        alive = owner.alive
+        return alive if alive is not None else self._seconds_since_beat() < DEAD_AFTER
+
+    def _seconds_since_beat(self) -> float:
+        probe = self.path / f".clock-{os.getpid()}"
+        try:
+            probe.touch()
+            return probe.stat().st_mtime - (self.path / "alive").stat().st_mtime
+        except FileNotFoundError:
+            return DEAD_AFTER
+        finally:
+            probe.unlink(missing_ok=True)

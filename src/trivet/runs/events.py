@@ -1,0 +1,137 @@
+"""What can happen to a run, and each event as a line of the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from trivet.records import codec
+from trivet.tasks.states import Reason
+from trivet.tasks.work import Outcome, RunResult, UnitResult
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The run exists and everything it needs was checked."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A phase has that many units; None: there is no such phase."""
+
+    at: float
+    units: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The engine has taken units."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A unit waits for something before its program can start."""
+
+    at: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The program of a unit runs."""
+
+    at: float
+    unit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A unit is over, by the engine's word."""
+
+    at: float
+    unit: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a unit gave is known."""
+
+    at: float
+    unit: int
+    result: UnitResult
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The run shall end: somebody asked for it (reason cancelled), or it can't go on."""
+
+    at: float
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """The run is over."""
+
+    at: float
+    result: RunResult
+
+
+Event = Asked | Planned | Accepted | Waiting | Started | Ended | Collected | Stopped | Concluded
+
+
+def to_line(event: Event) -> dict[str, Any]:
+    """An event as JSON data: ``e`` its kind, ``t`` the time, ``u`` the unit's number."""
+    match event:
+        case Asked(at):
+            return {"e": "asked", "t": at}
+        case Planned(at, units):
+            return {"e": "planned", "t": at, "units": units}
+        case Accepted(at):
+            return {"e": "accepted", "t": at}
+        case Waiting(at, message):
+            return {"e": "waiting", "t": at, "m": message}
+        case Started(at, unit):
+            return {"e": "started", "t": at, "u": unit}
+        case Ended(at, unit, outcome):
+            return {"e": "ended", "t": at, "u": unit, "o": codec.outcome_to_json(outcome)}
+        case Collected(at, unit, result):
+            return {"e": "collected", "t": at, "u": unit, "r": codec.unit_result_to_json(result)}
+        case Stopped(at, reason, message):
+            return {"e": "stopped", "t": at, "reason": reason.value, "m": message}
+        case Concluded(at, result):
+            return {"e": "concluded", "t": at, "r": codec.run_result_to_json(result)}
+
+
+def from_line(line: dict[str, Any], unit_name: Callable[[int], str]) -> Event:
+    """The inverse of `to_line`; ``unit_name`` gives the name of a unit by its number. Raises KeyError for a line this
+    version does not know."""
+    at = line["t"]
+    match line["e"]:
+        case "asked":
+            return Asked(at)
+        case "planned":
+            return Planned(at, line["units"])
+        case "accepted":
+            return Accepted(at)
+        case "waiting":
+            return Waiting(at, line["m"])
+        case "started":
+            return Started(at, line["u"])
+        case "ended":
+            return Ended(at, line["u"], codec.outcome_from_json(line["o"]))
+        case "collected":
+            return Collected(at, line["u"], codec.unit_result_from_json(unit_name(line["u"]), line["r"]))
+        case "stopped":
+            return Stopped(at, Reason(line["reason"]), line["m"])
+        case "concluded":
+            return Concluded(at, codec.run_result_from_json(line["r"]))
+        case unknown:
+            raise KeyError(unknown)

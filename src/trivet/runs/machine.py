@@ -1,0 +1,245 @@
+"""The machine that moves a run: events in, instructions out, no I/O, no clock, no threads.
+
+Each instruction stays pending until its event comes. After a crash, the events of the journal are fed again and what
+is then pending is performed again; every instruction may be repeated (an engine adopts an attempt it knows).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from trivet.runs.events import (
+    Accepted,
+    Asked,
+    Collected,
+    Concluded,
+    Ended,
+    Event,
+    Planned,
+    Started,
+    Stopped,
+    Waiting,
+)
+from trivet.tasks.states import RunState
+from trivet.tasks.work import Outcome, RunResult, UnitResult
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Find the units of a phase, given the results of the phase before; answer with Planned."""
+
+    phase: int
+    before: tuple[UnitResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Stage and submit units; answer with Started and Ended for each."""
+
+    units: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Read what a unit wrote; answer with Collected."""
+
+    unit: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """End units; each answers with Ended."""
+
+    units: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclude:
+    """Fold the results, in unit order, into the run's; ``stopped`` overrides what they say. Answer with Concluded."""
+
+    results: tuple[UnitResult, ...]
+    stopped: Stopped | None
+
+
+Instruction = Plan | Start | Collect | Cancel | Conclude
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The run's state since a moment (seconds since the epoch), with a word about it."""
+
+    state: RunState
+    at: float
+    message: str = ""
+
+
+_ORDER = {state: position for position, state in enumerate(RunState)}
+
+
+class Machine:
+    """One run. Units are numbered through all phases, in the order in which they were planned.
+
+    ``window`` is the most units that may be with the engine at once; ``done`` and ``failed`` count collected ones.
+    """
+
+    def __init__(self, window: int) -> None:
+        if window < 1:
+            raise ValueError("a window holds at least one unit")
+        self.window = window
+        self.phase = 0
+        self.history: list[Change] = []
+        self.stopped: Stopped | None = None
+        self.result: RunResult | None = None
+        self.results: list[UnitResult | None] = []
+        self.done = 0
+        self.failed = 0
+        self._phase_begin = 0
+        self._waiting: deque[int] = deque()
+        self._flying: dict[int, None] = {}
+        self._collecting: dict[int, Outcome] = {}
+        self._planning = False
+        self._concluding = False
+
+    @property
+    def state(self) -> RunState:
+        return self.history[-1].state if self.history else RunState.CREATED
+
+    def handle(self, event: Event) -> list[Instruction]:
+        """Take an event; say what is to be done now. Events that come twice, or too late, change nothing."""
+        if self.result is not None:
+            return []
+        match event:
+            case Asked():
+                return self._asked(event)
+            case Planned():
+                return self._planned(event)
+            case Accepted(at):
+                self._move(RunState.QUEUED, at)
+            case Waiting(at, message):
+                self._move(RunState.PENDING, at, message)
+            case Started(at, unit):
+                if unit in self._flying:
+                    self._move(RunState.RUNNING, at)
+            case Ended():
+                return self._ended(event)
+            case Collected():
+                return self._collected(event)
+            case Stopped():
+                return self._stopped(event)
+            case Concluded(at, result):
+                self.result = result
+                self.history.append(Change(result.state, at, result.message))
+        return []
+
+    def pending(self) -> list[Instruction]:
+        """Everything that was asked for and has not been answered: what to perform after a crash."""
+        if self.result is not None or not self.history:
+            return []
+        instructions: list[Instruction] = []
+        if self._planning:
+            instructions.append(self._plan())
+        if self._flying:
+            instructions.append(Start(tuple(self._flying)))
+            if self.stopped is not None:
+                instructions.append(Cancel(tuple(self._flying)))
+        instructions += (Collect(unit, outcome) for unit, outcome in self._collecting.items())
+        if self._concluding:
+            instructions.append(self._conclude())
+        return instructions
+
+    def _asked(self, event: Asked) -> list[Instruction]:
+        if self.history:
+            return []
+        self.history.append(Change(RunState.CREATED, event.at))
+        self._planning = True
+        return [self._plan()]
+
+    def _planned(self, event: Planned) -> list[Instruction]:
+        if not self._planning:
+            return []
+        self._planning = False
+        self._move(RunState.PROVISIONED, event.at)
+        if event.units is None:
+            return self._begin_conclusion()
+        self._phase_begin = len(self.results)
+        self.results += [None] * event.units
+        self._waiting.extend(range(self._phase_begin, len(self.results)))
+        self.phase += 1
+        if self._waiting:
+            self._move(RunState.QUEUING, event.at)
+        return self._go_on()
+
+    def _ended(self, event: Ended) -> list[Instruction]:
+        if event.unit not in self._flying:
+            return []
+        del self._flying[event.unit]
+        self._collecting[event.unit] = event.outcome
+        return [Collect(event.unit, event.outcome), *self._refill()]
+
+    def _collected(self, event: Collected) -> list[Instruction]:
+        if event.unit not in self._collecting:
+            return []
+        del self._collecting[event.unit]
+        self.results[event.unit] = event.result
+        self.done += 1
+        self.failed += not event.result.ok
+        return self._go_on()
+
+    def _stopped(self, event: Stopped) -> list[Instruction]:
+        if self.stopped is not None or self._concluding:
+            return []
+        self.stopped = event
+        self._waiting.clear()
+        if self._flying:
+            return [Cancel(tuple(self._flying))]
+        return self._go_on()
+
+    def _go_on(self) -> list[Instruction]:
+        """Start what may start; when nothing is left of a phase, plan the next or conclude."""
+        refill = self._refill()
+        if refill or self._flying or self._collecting or self._planning or self._concluding:
+            return refill
+        if self.stopped is not None or not all(result and result.ok for result in self._phase_results()):
+            return self._begin_conclusion()
+        self._planning = True
+        return [self._plan()]
+
+    def _refill(self) -> list[Instruction]:
+        # Refilling by halves keeps messages to the engine few; the window is wider than what runs at once.
+        if not self._waiting or len(self._flying) > self.window // 2:
+            return []
+        units = []
+        while self._waiting and len(self._flying) < self.window:
+            unit = self._waiting.popleft()
+            self._flying[unit] = None
+            units.append(unit)
+        return [Start(tuple(units))]
+
+    def _begin_conclusion(self) -> list[Instruction]:
+        self._concluding = True
+        return [self._conclude()]
+
+    def _plan(self) -> Plan:
+        return Plan(self.phase, tuple(result for result in self._phase_results() if result is not None))
+
+    def _conclude(self) -> Conclude:
+        return Conclude(tuple(result for result in self.results if result is not None), self.stopped)
+
+    def _phase_results(self) -> Sequence[UnitResult | None]:
+        return self.results[self._phase_begin :]
+
+    def _move(self, state: RunState, at: float, message: str = "") -> None:
+        """States only move forward; waiting may be said again in other words."""
+        repeated = state is RunState.PENDING and self.state is state and self.history[-1].message != message
+        if _ORDER[state] > _ORDER[self.state] or repeated:
+            self.history.append(Change(state, at, message))
+
+
+def replay(machine: Machine, events: Iterable[Event]) -> list[Instruction]:
+    """Feed a machine the events of a journal; what is pending then."""
+    for event in events:
+        machine.handle(event)
+    return machine.pending()
