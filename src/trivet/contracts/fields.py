@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from trivet.tasks.problem import DocumentPath, Problem, Severity, closest
+from trivet.tasks.problem import DocumentPath, Problem, Severity, nearest
 
 T = TypeVar("T")
 
-_NAMES = {dict: "an object", list: "a list", str: "text", int: "a whole number", bool: "true or false"}
-_NAMES_OF_DATA: tuple[tuple[type, str], ...] = (
-    (bool, "true or false"),
-    (int, "a number"),
-    (float, "a number"),
-    (str, "text"),
-    (dict, "an object"),
-    (list, "a list"),
-)
+_NAMES = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 class Fields:
@@ -48,14 +47,20 @@ class Fields:
         self._asked[key] = None
         return key in self.data
 
+    def asked(self, key: str) -> bool:
+        """True when somebody looked at the key."""
+        return key in self._asked
+
     def get(self, key: str, kind: type[T], default: T | None = None, required: bool = False, null: bool = False) -> Any:
-        """The value of a key when it is of that type. Booleans are no integers; whole floats are."""
+        """The value of a key when it is of that type.
+
+        Booleans are no numbers; whole floats are integers, and integers are floats.
+        """
         self._asked[key] = None
         if key not in self.data:
             if required and self.valid:
-                near = [other for other in self.data if other not in self._asked]
-                hint = closest(key, near) if near else ""
-                hint = f"is `{hint[14:-2]}` a misspelling of it?" if hint.startswith("did you mean") else ""
+                near = nearest(key, (other for other in self.data if other not in self._asked))
+                hint = f"is `{near}` a misspelling of it?" if near else ""
                 self.note("missing", f"{self._where()} lacks `{key}`", hint=hint)
             return default
         value = self.data[key]
@@ -63,7 +68,8 @@ class Fields:
             return default
         if kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        accepted = (int, float) if kind is float else kind
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             self.note("type", f"`{key}` must be {_NAMES.get(kind, kind.__name__)}, not {name_of(value)}", key)
             return default
         return value
@@ -94,20 +100,26 @@ class Fields:
         """Warn about every key that was never asked for."""
         for key in self.data:
             if key not in self._asked and key not in known:
-                candidates = [name for name in (*self._asked, *known) if name not in self.data]
-                hint = closest(key, candidates)
-                hint = hint if hint.startswith("did you mean") else ""
+                near = nearest(key, (name for name in (*self._asked, *known) if name not in self.data))
+                hint = f"did you mean `{near}`?" if near else ""
                 self.note("unknown", f"unknown field `{key}` is ignored", key, severity="warning", hint=hint)
 
     def _where(self) -> str:
-        return "the document" if not self.path else "`" + ".".join(str(step) for step in self.path) + "`"
+        steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
+        return f"`{steps.removeprefix('.')}`" if steps else "the document"
 
 
 def name_of(data: Any) -> str:
     """What a piece of data is, in words."""
     if data is None:
         return "null"
-    return next((name for kind, name in _NAMES_OF_DATA if isinstance(data, kind)), type(data).__name__)
+    if isinstance(data, bool):
+        return "true" if data else "false"
+    if isinstance(data, int | float):
+        return f"the number {data}"
+    if isinstance(data, str):
+        return f"the text {data!r}" if len(data) <= 40 else "a text"
+    return _NAMES.get(dict if isinstance(data, dict) else type(data), type(data).__name__)
 
 
 def duplicates(items: Sequence[T], key: Callable[[T], str]) -> Iterator[tuple[int, str]]:
