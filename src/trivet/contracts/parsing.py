@@ -9,8 +9,8 @@ from typing import Any
 
 from trivet.tasks.problem import DocumentPath, Problem
 
-MAX_DEPTH = 200
-"""Deepest nesting of objects and lists that is read; json and YAML parsers crash or crawl far beyond it."""
+MAX_DEPTH = 100
+"""Deepest nesting of objects and lists that is read; JSON and YAML parsers crash or crawl far beyond it."""
 
 MAX_EXPANDED = 1_000_000
 """Most values a YAML document may have once its aliases are written out (a bomb has billions)."""
@@ -24,23 +24,20 @@ class DuplicateKeys(dict[str, Any]):
 
 def parse_json(text: str) -> tuple[Any, Problem | None]:
     """The data of a JSON text, or None and the first problem. NaN and Infinity are not JSON."""
-    depth = _json_depth(text)
-    if depth > MAX_DEPTH:
-        return None, Problem("T006", f"nested {depth} levels deep; at most {MAX_DEPTH} are read")
+    problem = _json_depth(text)
+    if problem is not None:
+        return None, problem
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant), None
     except json.JSONDecodeError as error:
-        line, column = error.lineno, error.colno
-        hint = ""
-        before = text[: error.pos].rstrip()
-        if before.endswith(",") and text[error.pos : error.pos + 1] in ("}", "]"):
-            hint = "remove the trailing comma"
-            line, column = line_and_column(text, len(before) - 1)
+        at, hint = _json_hint(text, error)
+        line, column = line_and_column(text, at)
         return None, Problem("T005", f"not valid JSON: {error.msg}", hint=hint, line=line, column=column)
     except _ConstantError as error:
-        at = text.find(str(error))
-        line, column = line_and_column(text, max(at, 0))
-        return None, Problem("T005", f"not valid JSON: {error} is not a JSON number", line=line, column=column)
+        constants = (match for match in _JSON_TOKENS.finditer(text) if match[0] == str(error))
+        line, column = line_and_column(text, next(constants).start())
+        hint = "JSON has no such number; leave it out or write it as text"
+        return None, Problem("T005", f"not valid JSON: {error}", hint=hint, line=line, column=column)
     except (RecursionError, ValueError) as error:
         return None, Problem("T005", f"not valid JSON: {error}")
 
@@ -49,16 +46,22 @@ def parse_yaml(text: str) -> tuple[Any, Problem | None]:
     """The data of a YAML text (one document, plain types), or None and the first problem."""
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        problem = _yaml_bomb(yaml.parse(text, loader))
+        problem = _yaml_bomb(yaml.parse(text, base))
         if problem is not None:
             return None, problem
-        return yaml.load(text, _plain_loader(loader)), None  # noqa: S506 - a subclass of the safe loader
+        return yaml.load(text, _plain_loader(base)), None  # noqa: S506 - a subclass of the safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
         return None, Problem("T005", f"not valid YAML: {error.problem or error}", line=line, column=column)
+    except yaml.reader.ReaderError as error:
+        # `position` counts bytes or characters, and `character` is a number or text, as the loader likes it.
+        character = chr(error.character) if isinstance(error.character, int) else error.character
+        line, column = line_and_column(text, max(text.find(character), 0))
+        message = f"not valid YAML: the character U+{ord(character):04X} is not allowed"
+        return None, Problem("T005", message, line=line, column=column)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         return None, Problem("T005", f"not valid YAML: {str(error).splitlines()[0]}")
 
@@ -76,53 +79,46 @@ def duplicate_keys(data: Any, path: DocumentPath = ()) -> Iterator[Problem]:
             yield from duplicate_keys(value, (*path, index))
 
 
-def position(text: str, path: DocumentPath) -> tuple[int, int] | None:
-    """Line and column (from 1) of what stands at a path in a JSON or YAML text: the key of a member, the start of an
-    item. Where the path leads nowhere, its nearest parent is meant; None when the text can't be read."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        # YAML reads nearly all JSON; tabs are the exception and never matter outside strings.
-        node = yaml.compose(text.replace("\t", " "), loader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-    mark = node.start_mark if node is not None else None
-    for step in path:
-        found = _child(node, step)
-        if found is None:
-            break
-        mark, node = found
-    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-
-
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
     """Line and column (from 1) of a character offset."""
     return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
 
 
-def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
-    value: Any = getattr(node, "value", None)
-    if isinstance(step, int) and node.id == "sequence" and step < len(value):
-        return value[step].start_mark, value[step]
-    if isinstance(step, str) and node.id == "mapping":
-        for key, item in reversed(value):
-            if key.value == step:
-                return key.start_mark, item
+_JSON_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]|-?Infinity|NaN', re.DOTALL)
+
+
+def _json_depth(text: str) -> Problem | None:
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return None
+    depth = 0
+    for match in _JSON_TOKENS.finditer(text):
+        if match[0] in ("[", "{"):
+            depth += 1
+        elif match[0] in ("]", "}"):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            line, column = line_and_column(text, match.start())
+            return Problem("T006", f"nested more than {MAX_DEPTH} levels deep", line=line, column=column)
     return None
 
 
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-
-
-def _json_depth(text: str) -> int:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return 0
-    depth = deepest = 0
-    for character in re.findall(r"[\[\]{}]", _STRINGS.sub("", text)):
-        depth += 1 if character in "[{" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _json_hint(text: str, error: json.JSONDecodeError) -> tuple[int, str]:
+    """Where the fault really is (a character offset), and what to do about it."""
+    before = text[: error.pos].rstrip()
+    found = text[error.pos : error.pos + 2]
+    if before.endswith(",") and found[:1] in ("}", "]"):
+        return len(before) - 1, "remove the trailing comma"
+    if error.msg.startswith("Illegal trailing comma"):  # Python 3.13 and later
+        return error.pos, "remove the trailing comma"
+    if found in ("//", "/*") or found.startswith("#"):
+        return error.pos, "JSON has no comments"
+    if found.startswith("'"):
+        return error.pos, "JSON texts stand in double quotes"
+    if error.msg.startswith("Expecting ',' delimiter") and found:
+        return error.pos, "is a comma missing before this, or a quote not closed?"
+    if not found:
+        return error.pos, "the file ends too early"
+    return error.pos, ""
 
 
 class _ConstantError(ValueError):
@@ -138,28 +134,49 @@ def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     if len(data) == len(pairs):
         return data
     marked = DuplicateKeys(data)
-    seen: set[str] = set()
-    marked.duplicates = tuple(dict.fromkeys(key for key, _ in pairs if key in seen or seen.add(key)))  # type: ignore[func-returns-value]
+    marked.duplicates = _repeated([key for key, _ in pairs])
     return marked
+
+
+def _repeated(keys: Sequence[str]) -> tuple[str, ...]:
+    if len(set(keys)) == len(keys):
+        return ()
+    return tuple(key for key in dict.fromkeys(keys) if keys.count(key) > 1)
 
 
 def _plain_loader(base: Any) -> Any:
     """The safe loader with text keys only, so that every contract sees the JSON data model; dates stay text."""
+    from yaml.constructor import ConstructorError
 
     class Loader(base):  # type: ignore[misc]
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep=deep)
+            except (ValueError, LookupError, TypeError, AttributeError):  # PyYAML's own, for `!!bool perhaps`
+                kind = node.tag.removeprefix("tag:yaml.org,2002:")
+                raise ConstructorError(None, None, f"this is no {kind}", node.start_mark) from None
+
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            for key, _ in node.value:
+                if not isinstance(key.value, str):
+                    raise ConstructorError(None, None, "only text can be the key of a value", key.start_mark)
+            own = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
             self.flatten_mapping(node)
-            pairs = [(str(key.value), self.construct_object(item, deep=True)) for key, item in node.value]
-            return _object(pairs)
+            data = DuplicateKeys((key.value, self.construct_object(item, deep=True)) for key, item in node.value)
+            data.duplicates = _repeated(own)  # a key that overrides a merged one is no duplicate
+            return data
 
     def mapping(loader: Any, node: Any) -> Iterator[Any]:
         data = DuplicateKeys()
         yield data
         made = loader.construct_mapping(node)
         data.update(made)
-        data.duplicates = getattr(made, "duplicates", ())
+        data.duplicates = made.duplicates
 
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    Loader.add_constructor("tag:yaml.org,2002:set", mapping)
+    Loader.add_constructor("tag:yaml.org,2002:omap", base.construct_yaml_seq)
+    Loader.add_constructor("tag:yaml.org,2002:pairs", base.construct_yaml_seq)
     Loader.add_constructor("tag:yaml.org,2002:timestamp", base.construct_yaml_str)
     Loader.add_constructor("tag:yaml.org,2002:binary", base.construct_yaml_str)
     return Loader

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from trivet.tasks.problem import Problem, ProblemsError
+from trivet.tasks.problem import DocumentPath, Problem, ProblemsError
 
 MAX_BYTES = 16 * 1024 * 1024
 """No description of a task is larger; a larger file is refused before it is read."""
@@ -37,9 +38,15 @@ class Source:
         """The plain data of the text and None, or None and the problem that prevents reading it."""
         from trivet.contracts.parsing import parse_json, parse_yaml
 
-        if self.name.endswith((".yml", ".yaml")):
-            return parse_yaml(self.text)
-        return parse_json(self.text)
+        return parse_yaml(self.text) if self._is_yaml else parse_json(self.text)
+
+    @property
+    def _is_yaml(self) -> bool:
+        """By the name; a name without a known suffix leaves it to the text."""
+        name = self.name.lower()
+        if name.endswith((".yml", ".yaml")):
+            return True
+        return not name.endswith(".json") and self.text.lstrip()[:1] not in ("{", "[")
 
     @property
     def data(self) -> Any:
@@ -53,16 +60,27 @@ class Source:
 
     def place(self, problems: Iterable[Problem]) -> list[Problem]:
         """The problems with file, line and column filled in, looked up by their paths."""
-        from trivet.contracts.parsing import position
-
+        problems = list(problems)
+        paths = [problem.path for problem in problems if not problem.file and problem.line is None]
+        positions = iter(self._positions(paths))
         placed = []
         for problem in problems:
             if problem.file:
                 placed.append(problem)
-                continue
-            at = (problem.line, problem.column) if problem.line else position(self.text, problem.path)
-            placed.append(problem.at(self.name, *(at or (None, None))))
+            elif problem.line is not None:
+                placed.append(problem.at(self.name, problem.line, problem.column))
+            else:
+                placed.append(problem.at(self.name, *next(positions)))
         return placed
+
+    def _positions(self, paths: Sequence[DocumentPath]) -> Sequence[tuple[int, int] | tuple[None, None]]:
+        if not paths:
+            return ()
+        if self.parsed[1] is not None:
+            return [(None, None)] * len(paths)
+        from trivet.contracts.positions import json_positions, yaml_positions
+
+        return yaml_positions(self.text, paths) if self._is_yaml else json_positions(self.text, paths)
 
 
 def load(path: Path, name: str | None = None) -> Source:
@@ -72,41 +90,44 @@ def load(path: Path, name: str | None = None) -> Source:
     """
     shown = name or str(path)
     try:
-        if path.is_dir():
-            raise _refused(shown, "T001", "is a directory, not a document")
-        size = path.stat().st_size
-        if size > MAX_BYTES:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise _refused(shown, "T001", "this is a directory, not a document")
+        if not stat.S_ISREG(status.st_mode):
+            raise _refused(shown, "T001", "this is not a regular file")
+        if status.st_size > MAX_BYTES:
             raise _refused(
                 shown,
                 "T004",
-                f"has {size:,} bytes; a task's description has at most {MAX_BYTES:,}",
+                f"the file has {status.st_size:,} bytes; a task's description has at most {MAX_BYTES:,}",
                 "is this the right file?",
             )
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise _refused(shown, "T001", "does not exist", "check the path") from None
+        broken = path.is_symlink()
+        message = "the link leads nowhere" if broken else "the file does not exist"
+        raise _refused(shown, "T001", message, "" if broken else "check the path") from None
     except OSError as error:
-        raise _refused(shown, "T001", f"can't be read: {error.strerror or error}") from None
+        raise _refused(shown, "T001", f"the file can't be read: {error.strerror or error}") from None
     return Source(shown, decode(raw, shown), path.absolute().parent)
 
 
 def decode(raw: bytes, name: str) -> str:
     """The text of a document's bytes. Raises ProblemsError when empty or not UTF-8 text."""
     if not raw.strip():
-        raise _refused(name, "T002", "is empty")
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _refused(name, "T003", "is UTF-16 text", "save it as UTF-8")
+        raise _refused(name, "T002", "the file is empty")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or raw[:4].count(0) == 2:
+        raise _refused(name, "T003", "the file is UTF-16 text", "save it as UTF-8")
+    if b"\x00" in raw:
+        raise _refused(name, "T003", "the file is binary, not text")
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
-        what = "is a binary file" if b"\x00" in raw[:4096] else f"is not UTF-8 text (byte 0x{raw[error.start]:02x})"
+        what = f"the file is not UTF-8 text (byte 0x{raw[error.start]:02x})"
         problem = Problem("T003", what, hint="save it as UTF-8", file=name, line=line, column=column)
         raise ProblemsError([problem]) from None
-    if "\x00" in text:
-        raise _refused(name, "T003", "is a binary file (it holds NUL bytes)")
-    return text
 
 
 def _refused(name: str, code: str, message: str, hint: str = "") -> ProblemsError:

@@ -32,8 +32,12 @@ def bind(task: Task, values: Mapping[str, Value], each: str | None = None) -> Ca
     """
     repeated = each or task.repeats
     problems: list[Problem] = []
-    if each is not None and task.input(each) is None:
-        problems.append(_unknown(task, each))
+    if repeated is not None and repeated not in values:
+        port = task.input(repeated)
+        if port is None:
+            problems.append(_unknown(task, repeated))
+        elif not port.required:
+            problems.append(_needs_list(port))
     for name, value in values.items():
         port = task.input(name) or (Port(name, String()) if task.open_inputs else None)
         if port is None:
@@ -68,8 +72,12 @@ def _faults(port: Port, value: Value, repeated: bool) -> list[Problem]:
         kind = Array(port.type, min_size=1)
         return [Problem("B003", f"input `{port.name}`: {fault}") for fault in kind.faults(value)]
     if repeated:
-        return [Problem("B003", f"input `{port.name}` is repeated over and needs a list of {port.type.describe()}")]
+        return [_needs_list(port)]
     return [Problem("B003", f"input `{port.name}`: {fault}") for fault in port.type.faults(value)]
+
+
+def _needs_list(port: Port) -> Problem:
+    return Problem("B003", f"input `{port.name}` is repeated over and needs a list of {port.type.describe()}")
 
 
 def _unknown(task: Task, name: str) -> Problem:

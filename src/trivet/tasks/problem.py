@@ -52,15 +52,21 @@ def has_errors(problems: Iterable[Problem]) -> bool:
     return any(problem.severity == "error" for problem in problems)
 
 
-def closest(word: str, candidates: Iterable[str]) -> str:
-    """A hint that names the candidate nearest to ``word``, or all of them when none is near."""
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that ``word`` is probably a misspelling of (whatever the case of its letters), or None."""
     from difflib import get_close_matches
 
-    names = list(candidates)
-    folded = {name.casefold(): name for name in names}
+    folded = {name.casefold(): name for name in candidates}
     near = get_close_matches(word.casefold(), folded, n=1)
-    if near:
-        return f"did you mean `{folded[near[0]]}`?"
+    return folded[near[0]] if near else None
+
+
+def closest(word: str, candidates: Iterable[str]) -> str:
+    """A hint that names the candidate nearest to ``word``, or all of them when none is near."""
+    names = list(candidates)
+    near = nearest(word, names)
+    if near is not None:
+        return f"did you mean `{near}`?"
     if not names:
         return ""
     shown = ", ".join(f"`{name}`" for name in names[:12])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from fractions import Fraction
 
-_DECIMAL = {"": 0, "k": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6, "Z": 7, "Y": 8, "R": 9, "Q": 10}
+_DECIMAL = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6, "Z": 7, "Y": 8, "R": 9, "Q": 10}
 _BINARY = {prefix + "i": power for prefix, power in zip("KMGTPEZY", range(1, 9), strict=True)}
+_SMALL = {"m": 10**3, "u": 10**6, "n": 10**9}
 _NUMBER = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)\s*([A-Za-z]*)", re.ASCII)
 _DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?", re.ASCII)
 
@@ -28,8 +30,8 @@ def parse_memory(text: str | int | float) -> int:
         if unit.endswith(suffix):
             unit = unit.removesuffix(suffix)
             break
-    if unit == "m" and match[2] == "m":
-        number /= 1000
+    if match[2] in _SMALL:
+        number /= _SMALL[unit]
     elif unit in _BINARY:
         number *= 1024 ** _BINARY[unit]
     elif unit in _DECIMAL:
@@ -54,13 +56,20 @@ def parse_cpus(text: str | int | float) -> float:
 
 def parse_duration(text: str | int | float) -> float:
     """Seconds of a duration: ``90``, ``1.5s``, ``10m``, ``1h30m``, ``2d``. Raises ValueError for anything else."""
-    if isinstance(text, int | float) and not isinstance(text, bool) and text >= 0 and math.isfinite(text):
-        return float(text)
-    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None or not match[0]:
-        raise ValueError(f"{text!r} is not a duration; write for example 90, 10m or 1h30m")
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    fault = f"{text!r} is not a duration; write for example 90, 10m or 1h30m"
+    if isinstance(text, bool):
+        raise ValueError(fault)
+    if isinstance(text, int | float):
+        seconds = float(text) if abs(text) < sys.float_info.max else math.inf
+    else:
+        match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
+        if match is None or not match[0]:
+            raise ValueError(fault)
+        days, hours, minutes, rest = (float(part or 0) for part in match.groups())
+        seconds = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if not 0 <= seconds < math.inf:
+        raise ValueError(fault)
+    return seconds
 
 
 def format_memory(amount: int) -> str:

@@ -122,7 +122,8 @@ class Enumeration(ValueType):
         if not any(type(value) is type(choice) and value == choice for choice in self.values):
             from trivet.tasks.problem import closest
 
-            yield f"{_shown(value)} is not one of the choices; {closest(str(value), map(str, self.values))}"
+            hint = closest(str(value), map(str, self.values))
+            yield f"{_shown(value)} is not one of the choices" + (f"; {hint}" if hint else "")
 
     def describe(self) -> str:
         return "one of " + ", ".join(str(value) for value in self.values)
@@ -250,13 +251,24 @@ class Json(ValueType):
             return
         import jsonschema_rs
 
-        validator = jsonschema_rs.Draft202012Validator(dict(self.schema))
-        for error in validator.iter_errors(value):
-            where = "/".join(str(part) for part in error.instance_path)
-            yield f"{where}: {error.message}" if where else error.message
+        try:
+            # References beyond the schema itself are never followed: a document must not make us read files or URLs.
+            validator = jsonschema_rs.Draft202012Validator(dict(self.schema), retriever=_no_retrieval)
+            found = list(validator.iter_errors(value))
+        except ValueError as error:
+            yield f"can't be checked against its JSON Schema: {str(error).splitlines()[0]}"
+            return
+        for fault in found:
+            where = "/".join(str(part) for part in fault.instance_path)
+            yield f"{where}: {fault.message}" if where else fault.message
 
     def describe(self) -> str:
-        return str(self.schema.get("type", self.name)) if self.schema else self.name
+        kind = self.schema.get("type", self.name) if self.schema else self.name
+        return " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind)
+
+
+def _no_retrieval(uri: str) -> Any:
+    raise ValueError(f"it refers to {uri}, outside itself")
 
 
 def parse_datetime(value: Value) -> datetime:

@@ -47,15 +47,22 @@ def map_refs(value: Value, change: Callable[[FileRef], FileRef]) -> Value:
     return value
 
 
+_MARKS = ("$file", "$number", "$data")
+
+
 def to_json(value: Value) -> Any:
-    """The value as strict JSON data: references become ``{"$file": …}``, NaN and infinities ``{"$number": …}``."""
+    """The value as strict JSON data: references become ``{"$file": …}``, NaN and infinities ``{"$number": …}``.
+
+    Data that has such a key itself is wrapped as ``{"$data": …}``, so that `from_json` gives back what was given.
+    """
     if isinstance(value, FileRef):
         known = {"size": value.size, "sha256": value.sha256, "name": value.name}
         return {"$file": value.path} | {key: item for key, item in known.items() if item is not None}
     if isinstance(value, float) and not math.isfinite(value):
         return {"$number": repr(value)}
     if isinstance(value, Mapping):
-        return {key: to_json(item) for key, item in value.items()}
+        data = {key: to_json(item) for key, item in value.items()}
+        return {"$data": data} if any(mark in data for mark in _MARKS) else data
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [to_json(item) for item in value]
     return value
@@ -68,7 +75,7 @@ def from_json(data: Any) -> Value:
             return FileRef(data["$file"], data.get("size"), data.get("sha256"), data.get("name"))
         if "$number" in data:
             return float(data["$number"])
-        return {key: from_json(item) for key, item in data.items()}
+        return {key: from_json(item) for key, item in data.get("$data", data).items()}
     if isinstance(data, list):
         return [from_json(item) for item in data]
     return data  # type: ignore[no-any-return]
