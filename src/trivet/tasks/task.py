@@ -73,13 +73,15 @@ UNLIMITED = Resources()
 class ContainerImage:
     """A program in a container image.
 
-    ``reference`` is what an engine is asked for; ``archive`` is a file it can be loaded from instead of pulled;
-    ``digest`` is known once somebody looked. An empty ``reference`` means that the caller must name an image.
+    ``reference`` is what an engine is asked for; ``archive`` is a file it can be loaded from instead of pulled (where
+    that is a zip, ``member`` names the image's tar in it); ``digest`` is known once somebody looked. An empty
+    ``reference`` means that the caller must name an image.
     """
 
     reference: str
     archive: str | None = None
     digest: str | None = None
+    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
