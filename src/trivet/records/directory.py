@@ -107,16 +107,18 @@ class RunDirectory:
         """
         owner: Owner | None = journal.last_owner(self.journal)
         if owner is None:
-            return False
+            # Just asked for: whoever shall drive it is still starting.
+            return self._age("run.json") < DEAD_AFTER
         alive = owner.alive
-        return alive if alive is not None else self._seconds_since_beat() < DEAD_AFTER
+        return alive if alive is not None else self._age("alive") < DEAD_AFTER
 
-    def _seconds_since_beat(self) -> float:
+    def _age(self, name: str) -> float:
+        """Seconds since a file was written, by the clock of the file system."""
         probe = self.path / f".clock-{os.getpid()}"
         try:
             probe.touch()
-            return probe.stat().st_mtime - (self.path / "alive").stat().st_mtime
-        except FileNotFoundError:
+            return probe.stat().st_mtime - (self.path / name).stat().st_mtime
+        except OSError:
             return DEAD_AFTER
         finally:
             probe.unlink(missing_ok=True)

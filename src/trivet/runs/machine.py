@@ -107,6 +107,11 @@ class Machine:
     def state(self) -> RunState:
         return self.history[-1].state if self.history else RunState.CREATED
 
+    @property
+    def flying(self) -> tuple[int, ...]:
+        """Units that were given to the engine and have not ended."""
+        return tuple(self._flying)
+
     def handle(self, event: Event) -> list[Instruction]:
         """Take an event; say what is to be done now. Events that come twice, or too late, change nothing."""
         if self.result is not None:

@@ -1,0 +1,53 @@
+"""Finding runs whose driver died, and giving them a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from trivet.records.directory import RunDirectory
+from trivet.runs.start import detach
+
+
+def all_runs(home: Path) -> Iterator[RunDirectory]:
+    """Every run below a home, oldest first."""
+    runs = home / "runs"
+    if runs.is_dir():
+        yield from (RunDirectory(path) for path in sorted(runs.iterdir()) if (path / "run.json").is_file())
+
+
+def find(home: Path, name: str) -> RunDirectory:
+    """The run of that identifier, or of an unambiguous beginning of one, or ``last``, or of a path.
+
+    Raises LookupError with what is there instead.
+    """
+    if "/" in name and (Path(name) / "run.json").is_file():
+        return RunDirectory(Path(name).absolute())
+    runs = list(all_runs(home))
+    if name == "last" and runs:
+        return runs[-1]
+    exact = [run for run in runs if run.id == name]
+    matches = exact or [run for run in runs if run.id.startswith(name) or run.id.endswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        raise LookupError(f"there is no run `{name}` below {home / 'runs'}; `trivet runs` lists them")
+    shown = ", ".join(run.id for run in matches[:5])
+    raise LookupError(f"`{name}` may mean {len(matches)} runs: {shown}")
+
+
+def orphaned(run: RunDirectory) -> bool:
+    """True for a run that is not over and that nobody drives (any more)."""
+    try:
+        over = "result" in run.read()
+    except (OSError, ValueError):
+        return False
+    return not over and not run.owner_alive()
+
+
+def adopt(home: Path) -> list[RunDirectory]:
+    """Give every orphaned run of a home a driver in the background; which ones."""
+    orphans = [run for run in all_runs(home) if orphaned(run)]
+    for run in orphans:
+        detach(run)
+    return orphans

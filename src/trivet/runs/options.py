@@ -1,0 +1,38 @@
+"""How a run is to be done, apart from what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is to be done.
+
+    ``slots``: how many units run at once (None: as many as the engine finds right). ``time_limit`` and ``grace`` in
+    seconds, for each unit. ``output`` is the directory outputs are published in (None: the run's own), ``targets``
+    the places of single outputs that have one of their own.
+    """
+
+    engine: str = "local"
+    runtime: str | None = None
+    slots: int | None = None
+    time_limit: float | None = None
+    grace: float = 10.0
+    output: str | None = None
+    targets: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.slots is not None and self.slots < 1:
+            raise ValueError("at least one unit must be able to run at once")
+        if self.time_limit is not None and self.time_limit <= 0:
+            raise ValueError("a time limit must be longer than nothing")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Options:
+        return cls(**data)

@@ -1,0 +1,92 @@
+"""Bringing outputs from the directories of attempts to where the caller wants them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from trivet.records import files
+from trivet.runs.options import Options
+from trivet.tasks.problem import Problem
+from trivet.tasks.task import Task
+from trivet.tasks.values import FileRef, Value, to_json
+
+
+def places(task: Task, options: Options, own: Path) -> dict[str, Path]:
+    """Where each output goes: its own target, or below the output directory, or below the run's own."""
+    root = Path(options.output) if options.output else own
+    return {port.name: Path(options.targets.get(port.name, root / port.name)) for port in task.outputs}
+
+
+def occupied(task: Task, options: Options) -> list[Problem]:
+    """A problem for every place that holds something already; nothing is ever overwritten."""
+    if options.output is None and not options.targets:
+        return []
+    problems = []
+    for name, place in places(task, options, Path()).items():
+        if place.is_dir() and not any(place.iterdir()):
+            continue
+        if place.exists():
+            hint = "remove it, or choose another --output"
+            problems.append(Problem("B010", f"output `{name}` would overwrite {place}", hint=hint))
+    return problems
+
+
+def publish(
+    outputs: Mapping[str, Value], places: Mapping[str, Path], work: Path, units: Sequence[str]
+) -> dict[str, Value]:
+    """Move every file that lies below ``work`` to its output's place and measure it; may be repeated.
+
+    A list of one element for each of ``units`` (a repeated call) is named by the units, any other by position.
+    Raises OSError.
+    """
+    published = {}
+    for name, value in outputs.items():
+        place = places.get(name)
+        published[name] = value if place is None else _publish(value, place, work, units)
+    if published:
+        root = next(iter(places.values())).parent if places else None
+        if root is not None and root.is_dir():
+            files.write_json(root / "outputs.json", to_json(published))
+    return published
+
+
+def _publish(value: Value, place: Path, work: Path, names: Sequence[str]) -> Value:
+    if isinstance(value, FileRef):
+        return _move(value, place, work)
+    if isinstance(value, Mapping):
+        return {key: _publish(item, place / key, work, ()) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        named = names if len(names) == len(value) else [str(index) for index in range(len(value))]
+        return [_publish(item, place / name, work, ()) for item, name in zip(value, named, strict=True)]
+    return value
+
+
+def _move(ref: FileRef, place: Path, work: Path) -> FileRef:
+    source = Path(ref.path)
+    if not source.is_relative_to(work):
+        return ref
+    target = place.with_name(place.name + Path(ref.name).suffix) if ref.name and not place.suffix else place
+    if source.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _rename(source, target)
+    measured = files.measure(target)
+    return FileRef(str(target), measured["size"], measured["sha256"], ref.name)
+
+
+def _rename(source: Path, target: Path) -> None:
+    if target.is_dir() and not target.is_symlink():
+        target.rmdir()
+    try:
+        source.rename(target)
+    except OSError:
+        # Another file system: copy beside the target first, so that nothing half-copied bears the final name.
+        beside = target.with_name(f".{target.name}.part")
+        if beside.is_dir():
+            shutil.rmtree(beside)
+        if source.is_dir():
+            shutil.copytree(source, beside, symlinks=True)
+        else:
+            shutil.copy2(source, beside)
+        beside.rename(target)

@@ -1,0 +1,152 @@
+"""``run.json``: what was asked, exactly, and what came of it; a run can be repeated from it alone."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import trivet
+from trivet.contracts import contract
+from trivet.contracts.source import Source
+from trivet.records import codec, directory
+from trivet.runs.machine import Change
+from trivet.runs.options import Options
+from trivet.tasks.call import Call
+from trivet.tasks.task import ContainerImage, Environment, Program, Task
+from trivet.tasks.values import from_json, to_json
+from trivet.tasks.work import Outcome, RunResult
+
+Record = dict[str, Any]
+
+
+def asked(identifier: str, call: Call, options: Options, now: float) -> Record:
+    """The record of a run that was just asked for."""
+    task, document = call.task, call.task.document
+    return {
+        "format": directory.FORMAT,
+        "id": identifier,
+        "created": iso(now),
+        "task": {
+            "contract": task.contract,
+            "name": task.name,
+            "title": task.title,
+            "namespace": task.namespace,
+            "version": task.version,
+            "program": _program_to_json(task.program),
+            "document": {
+                "kind": document.kind,
+                "origin": document.origin,
+                "base": document.base,
+                "texts": dict(document.texts),
+            },
+        },
+        "values": to_json(call.values),
+        "each": call.each,
+        "notes": [codec.problem_to_json(problem) for problem in call.notes],
+        "options": options.to_json(),
+        "host": {
+            "name": platform.node(),
+            "system": platform.platform(),
+            "python": sys.version.split()[0],
+            "trivet": trivet.__version__,
+            "user": _user(),
+        },
+    }
+
+
+def restore(record: Record) -> tuple[Call, Options]:
+    """The call and options of a record. Raises ValueError when this version can't read its document any more."""
+    stored = record["task"]
+    texts: dict[str, str] = dict(stored["document"]["texts"])
+    name = next(iter(texts))
+    program = _program_from_json(stored["program"])
+    image = program if isinstance(program, ContainerImage) else None
+    prefix = program.prefix if isinstance(program, Environment) else None
+    source = Source(
+        name,
+        texts.pop(name),
+        Path(stored["document"]["base"]),
+        texts,
+        image=image.reference if image else None,
+        archive=Path(image.archive) if image and image.archive else None,
+        prefix=Path(prefix) if prefix else None,
+    )
+    room = contract(stored["contract"])
+    task: Task | None = next((task for task in room.tasks(room.read(source)) if task.name == stored["name"]), None)
+    if task is None:
+        raise ValueError(f"the recorded document has no task `{stored['name']}` any more")
+    values = from_json(record["values"])
+    assert isinstance(values, dict)  # noqa: S101 - written by `asked`
+    notes = tuple(codec.problem_from_json(note) for note in record["notes"])
+    return Call(replace(task, program=program), values, record["each"], notes), Options.from_json(record["options"])
+
+
+def concluded(
+    record: Record,
+    result: RunResult,
+    history: Iterable[Change],
+    outcomes: Sequence[Outcome],
+    inputs: dict[str, Any],
+) -> Record:
+    """The record completed by how the run went; ``outcomes`` are those of all units that ran."""
+    answer = codec.run_result_to_json(result)
+    if result.reason is not None and result.reason.remedy:
+        answer["remedy"] = result.reason.remedy
+    return {
+        **record,
+        "inputs": inputs,
+        "result": answer,
+        "history": [_change_to_json(change) for change in history],
+        "usage": _usage(outcomes),
+    }
+
+
+def iso(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601 text in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _change_to_json(change: Change) -> Record:
+    data = {"state": change.state.value, "at": iso(change.at)}
+    return {**data, "message": change.message} if change.message else data
+
+
+def _usage(outcomes: Sequence[Outcome]) -> Record:
+    starts = [outcome.started for outcome in outcomes if outcome.started is not None]
+    ends = [outcome.ended for outcome in outcomes if outcome.ended is not None]
+    peaks = [(outcome.peak_memory, outcome.measured_by) for outcome in outcomes if outcome.peak_memory is not None]
+    usage: Record = {"units": len(outcomes), "cpu": round(sum(outcome.cpu or 0.0 for outcome in outcomes), 6)}
+    if starts and ends:
+        usage |= {"started": iso(min(starts)), "ended": iso(max(ends))}
+    if peaks:
+        peak, how = max(peaks)
+        usage |= {"peak_memory": peak, "measured_by": how}
+    digests = sorted({outcome.image_digest for outcome in outcomes if outcome.image_digest})
+    if digests:
+        usage["image_digests"] = digests
+    return usage
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+def _program_to_json(program: Program) -> Record:
+    if isinstance(program, ContainerImage):
+        return {"image": program.reference, "archive": program.archive, "digest": program.digest}
+    return {"environment": program.prefix, "versions": dict(program.versions)}
+
+
+def _program_from_json(data: Record) -> Program:
+    if "image" in data:
+        return ContainerImage(data["image"], data["archive"], data["digest"])
+    return Environment(data["environment"], data["versions"])

@@ -1,0 +1,99 @@
+"""Starting runs: here and now, or by a process in the background."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from trivet.engines import Engine
+from trivet.records import home as default_home
+from trivet.records.directory import RunDirectory
+from trivet.runs import record
+from trivet.runs.driver import Driver
+from trivet.runs.options import Options
+from trivet.runs.publish import occupied
+from trivet.runs.reporting import Reporter
+from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem, ProblemsError
+from trivet.tasks.task import ContainerImage
+from trivet.tasks.work import RunResult
+
+ENGINES = ("local",)
+
+
+def create(call: Call, options: Options, home: Path | None = None) -> RunDirectory:
+    """A new run that nobody drives yet. Whatever can be known to be wrong is said here.
+
+    Raises ProblemsError, and OSError when the directory can't be written.
+    """
+    problems = occupied(call.task, options)
+    if options.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        problems.append(Problem("B011", f"unknown engine `{options.engine}`", hint=f"known: {known}"))
+    program = call.task.program
+    if isinstance(program, ContainerImage) and not program.reference and not program.archive:
+        problems.append(Problem("B012", f"{call.task.name} names no image", hint="give --image IMAGE"))
+    if problems:
+        raise ProblemsError(problems)
+    now = time.time()
+    directory = RunDirectory.create(home or default_home(), now)
+    directory.write(record.asked(directory.id, call, options, now))
+    return directory
+
+
+def drive(directory: RunDirectory, reporter: Reporter | None = None) -> RunResult:
+    """Drive a run to its end in this process; Ctrl-C and SIGTERM cancel it.
+
+    Raises NotOwnerError or Superseded when another process drives it, EngineError when the engine can't be used,
+    OSError and ValueError when the record can't be read or written.
+    """
+    _, options = record.restore(directory.read())
+    driver = Driver(directory, engine_for(options, directory), reporter or Reporter())
+    with _cancelled_by_signals(driver):
+        return driver.run()
+
+
+def detach(directory: RunDirectory) -> None:
+    """Let a process of its own drive a run; it outlives this one and the terminal."""
+    directory.logs.mkdir(exist_ok=True)
+    with (directory.logs / "driver.log").open("ab") as log:
+        subprocess.Popen(
+            [sys.executable, "-m", "trivet.runs.background", str(directory.path)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+
+
+def engine_for(options: Options, directory: RunDirectory) -> Engine:
+    """The engine that options name, for one run."""
+    from trivet.engines.local import LocalEngine
+
+    return LocalEngine(directory.path, slots=options.slots or os.cpu_count() or 1, runtime=options.runtime)
+
+
+@contextmanager
+def _cancelled_by_signals(driver: Driver) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        driver.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
