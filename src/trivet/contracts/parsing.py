@@ -173,7 +173,13 @@ def _plain_loader(base: Any) -> Any:
         data.update(made)
         data.duplicates = made.duplicates
 
+    def integer(loader: Any, node: Any) -> int:
+        value: int = base.construct_yaml_int(loader, node)
+        str(value)  # raises ValueError for what is too long to be shown, as a decimal number of that length does
+        return value
+
     Loader.add_constructor("tag:yaml.org,2002:map", mapping)
+    Loader.add_constructor("tag:yaml.org,2002:int", integer)
     Loader.add_constructor("tag:yaml.org,2002:set", mapping)
     Loader.add_constructor("tag:yaml.org,2002:omap", base.construct_yaml_seq)
     Loader.add_constructor("tag:yaml.org,2002:pairs", base.construct_yaml_seq)

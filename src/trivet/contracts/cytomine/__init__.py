@@ -1,1 +1,60 @@
-"""Placeholder."""
+"""The Cytomine App Engine's contract: a YAML descriptor, an image, typed values as files in two folders.
+
+This façade only says which room does what; each room is imported when it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trivet.contracts.source import Source
+from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem
+from trivet.tasks.task import Document, Task
+from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
+
+
+def detect(source: Source) -> bool:
+    from trivet.contracts.cytomine import document
+
+    return document.detect(source)
+
+
+def read(source: Source) -> Document:
+    from trivet.contracts.cytomine import document
+
+    return document.read(source)
+
+
+def check(document: Document) -> Sequence[Problem]:
+    return document.model.problems  # type: ignore[no-any-return]
+
+
+def tasks(document: Document) -> Sequence[Task]:
+    from trivet.contracts.cytomine.document import task_of
+
+    return (task_of(document),)
+
+
+def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:
+    from trivet.contracts.cytomine import staging
+
+    return staging.plan(call, phase)
+
+
+def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
+    from trivet.contracts.cytomine import staging
+
+    return staging.stage(call, unit, where)
+
+
+def collect(call: Call, unit: Unit, where: AttemptDirectory, outcome: Outcome) -> UnitResult:
+    from trivet.contracts.cytomine import collecting
+
+    return collecting.collect(call, unit, where, outcome)
+
+
+def conclude(call: Call, results: Sequence[UnitResult]) -> RunResult:
+    from trivet.contracts.folding import fold
+
+    return fold(call, results)
