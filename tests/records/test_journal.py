@@ -1,0 +1,137 @@
+"""Journals: what survives torn lines, former owners, full disks and other processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from trivet.records import journal
+from trivet.records.directory import RunDirectory
+from trivet.records.journal import Journal, NotOwnerError
+from trivet.records.owner import Owner
+
+
+def test_lines_come_back_in_order(tmp_path: Path) -> None:
+    writer = Journal(tmp_path / "journal")
+    for number in range(3):
+        writer.append({"e": number, "text": "a\nb « ü \udcff"})
+    writer.close()
+    story = journal.read(tmp_path / "journal")
+    assert [line["e"] for line in story.lines] == [0, 1, 2]
+    assert story.lines[0]["text"] == "a\nb « ü \udcff"
+    assert story.owner == Owner.this_process()
+
+
+def test_an_absent_journal_is_empty(tmp_path: Path) -> None:
+    assert journal.read(tmp_path / "nothing").lines == []
+    assert journal.last_owner(tmp_path / "nothing") is None
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    writer = Journal(tmp_path)
+    writer.append({"e": "whole"})
+    writer.close()
+    with writer.path.open("ab") as stream:
+        stream.write(b'{"e":"to')
+    assert journal.read(tmp_path).lines == [{"e": "whole"}]
+
+
+def test_what_a_former_owner_writes_late_does_not_count(tmp_path: Path) -> None:
+    first = Journal(tmp_path)
+    first.append({"e": "in time"})
+    first.write()
+    second = Journal(tmp_path)
+    first.append({"e": "too late"})
+    first.write()
+    second.append({"e": "next"})
+    second.write()
+    assert journal.read(tmp_path).lines == [{"e": "in time"}, {"e": "next"}]
+    assert first.superseded
+    assert not second.superseded
+    third = Journal(tmp_path)
+    assert third.generation == 3
+    assert journal.read(tmp_path).lines == [{"e": "in time"}, {"e": "next"}]
+
+
+def test_of_two_who_want_the_same_generation_one_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "_generations", lambda directory: [])
+    Journal(tmp_path)
+    with pytest.raises(NotOwnerError):
+        Journal(tmp_path)
+
+
+def fill(disk: Path) -> None:
+    with (disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(b"x" * 512):
+            pass
+
+
+def test_the_reserve_lets_a_full_disk_be_recorded(small_disk: Path) -> None:
+    writer = Journal(small_disk / "journal")
+    fill(small_disk)
+    writer.append({"e": "stopped", "m": "the disk is full"})
+    writer.sync()
+    assert journal.read(small_disk / "journal").lines == [{"e": "stopped", "m": "the disk is full"}]
+
+
+def test_an_owner_is_alive_until_its_process_ends() -> None:
+    code = """
+import sys, json
+from trivet.records.owner import Owner
+print(json.dumps(Owner.this_process().to_json()), flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        owner = Owner.from_json(json.loads(child.stdout.readline()))
+        assert owner.alive is True
+        child.kill()
+        child.wait()
+        assert owner.alive is False
+
+
+def test_a_reused_process_number_is_not_the_same_owner() -> None:
+    now = Owner.this_process()
+    assert Owner(now.host, now.boot, now.pid, now.start + "1").alive is False
+    assert Owner(now.host, "another boot", now.pid, now.start).alive is False
+    assert Owner("elsewhere", now.boot, now.pid, now.start).alive is None
+
+
+def test_the_owner_on_another_machine_is_judged_by_its_sign_of_life(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, 0.0)
+    run.write({"format": 1})
+    Journal(run.journal).close()
+    path = run.journal / "1.jsonl"
+    header = json.loads(path.read_text())
+    header["owner"]["host"] = "elsewhere"
+    path.write_text(json.dumps(header) + "\n")
+    run.beat()
+    assert run.owner_alive()
+    old = (run.path / "alive").stat().st_mtime - 61
+    os.utime(run.path / "alive", (old, old))
+    assert not run.owner_alive()
+
+
+def test_a_run_that_was_just_asked_for_is_not_taken_for_dead(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, 0.0)
+    run.write({"format": 1})
+    assert run.owner_alive()
+    old = (run.path / "run.json").stat().st_mtime - 61
+    os.utime(run.path / "run.json", (old, old))
+    assert not run.owner_alive()
+
+
+def test_a_record_of_another_format_is_refused(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, 0.0)
+    run.write({"format": 99})
+    with pytest.raises(ValueError, match="format 99; this version of Trivet reads 1"):
+        run.read()
+    (run.path / "run.json").write_text("{")
+    with pytest.raises(ValueError, match="damaged"):
+        run.read()
