@@ -1,1 +1,1 @@
-"""Image lists and their changes. Pure."""
+"""Datasets: lists of images with attributes and types, and the changes that tasks make to them. Pure functions."""

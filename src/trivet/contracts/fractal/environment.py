@@ -1,0 +1,67 @@
+"""The Python environment of a task package: its interpreter, and the versions that matter."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def interpreter(prefix: str | None) -> str:
+    """The Python that runs the tasks: that of the environment, or the one that runs this program."""
+    return sys.executable if prefix is None else str(Path(prefix, "bin", "python"))
+
+
+def normalized(name: str) -> str:
+    """The normal form of a distribution's name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def identity(root: str, prefix: str | None) -> tuple[str, dict[str, str]]:
+    """Name of the distribution a package directory belongs to, and versions: its own first, then what it requires.
+
+    An environment that has it installed is asked first, then the project it stands in; the name of the directory is
+    the last resort.
+    """
+    from importlib.metadata import Distribution, distributions
+
+    installed: dict[str, Distribution] = {}
+    for distribution in distributions(path=_search_path(prefix)):
+        name = normalized(distribution.metadata["Name"] or "")
+        installed.setdefault(name, distribution)
+    project, version = _project(Path(root))
+    for name in (project, normalized(Path(root).name)):
+        if name in installed:
+            found = installed[name]
+            required = (normalized(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in _plain(found.requires or ()))
+            versions = {name: found.version}
+            versions |= {other: installed[other].version for other in sorted(required) if other in installed}
+            return name, versions
+    name = project or normalized(Path(root).name)
+    return name, {name: version} if version else {}
+
+
+def _plain(requirements: Iterable[str]) -> Iterable[str]:
+    return (line for line in requirements if "extra ==" not in line)
+
+
+def _search_path(prefix: str | None) -> list[str]:
+    if prefix is None:
+        return sys.path
+    return [str(path) for path in Path(prefix).glob("lib/python3*/site-packages")]
+
+
+def _project(root: Path) -> tuple[str, str]:
+    """Name and version by the nearest ``pyproject.toml`` at most two levels up (``src`` layout); empty if unknown."""
+    for directory in (root, *root.parents[:2]):
+        path = directory / "pyproject.toml"
+        if os.path.isfile(path):  # noqa: PTH113
+            try:
+                project = tomllib.loads(path.read_text(encoding="utf-8")).get("project", {})
+                return normalized(str(project.get("name", ""))), str(project.get("version", ""))
+            except (OSError, ValueError, AttributeError):
+                return "", ""
+    return "", ""

@@ -1,0 +1,78 @@
+"""The manifest of a task package: recognised, read, and the few things every room asks it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from trivet.contracts.source import Source
+from trivet.tasks.document import Document
+
+FILE_NAME = "__FRACTAL_MANIFEST__.json"
+ENVIRONMENT = "environment.json"
+"""Name of the text that keeps the Python environment a manifest was found in beside the manifest's own."""
+
+NON_PARALLEL, PARALLEL = "non_parallel", "parallel"
+"""The two parts a task may have; also the endings of the names of their fields."""
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "non_parallel": (NON_PARALLEL,),
+    "parallel": (PARALLEL,),
+    "compound": (NON_PARALLEL, PARALLEL),
+    "converter_non_parallel": (NON_PARALLEL,),
+    "converter_compound": (NON_PARALLEL, PARALLEL),
+}
+"""The five types of tasks, each with the parts it runs, in order."""
+
+RESERVED = ("zarr_url", "zarr_urls", "zarr_dir", "init_args")
+"""Arguments that the runner supplies; nobody else may."""
+
+
+def detect(source: Source) -> bool:
+    """True for any file of that name, and for any object that has a manifest's version or list of tasks."""
+    if source.name.endswith(FILE_NAME):
+        return True
+    return isinstance(source.data, dict) and ("manifest_version" in source.data or "task_list" in source.data)
+
+
+def read(source: Source) -> Document:
+    """The document; ``model`` is the problem that prevents reading it, or None."""
+    data, problem = source.parsed
+    texts = source.texts
+    if source.prefix is not None:
+        texts[ENVIRONMENT] = json.dumps({"prefix": str(source.prefix)})
+    kind = "manifest-v1" if isinstance(data, dict) and data.get("manifest_version") == "1" else "manifest"
+    return Document("fractal", kind, texts, str(source.base), source.name, data, problem)
+
+
+def prefix_of(document: Document) -> str | None:
+    """The Python environment the package is installed in; None when nobody named one."""
+    text = document.texts.get(ENVIRONMENT)
+    return None if text is None else json.loads(text)["prefix"]
+
+
+def entry_of(document: Document, name: str) -> Mapping[str, Any]:
+    """What the manifest says of one task. Raises KeyError for an unknown one."""
+    for entry in document.data["task_list"]:
+        if entry["name"] == name:
+            return entry  # type: ignore[no-any-return]
+    raise KeyError(name)
+
+
+def type_of(entry: Mapping[str, Any]) -> str | None:
+    """The type of a task: as declared, else by the executables it has; None when it has none."""
+    declared = entry.get("type")
+    if declared is not None:
+        return str(declared)
+    init, compute = entry.get("executable_non_parallel"), entry.get("executable_parallel")
+    if init is not None and compute is not None:
+        return "compound"
+    if init is not None:
+        return "non_parallel"
+    return "parallel" if compute is not None else None
+
+
+def is_converter(kind: str) -> bool:
+    """Converters make images from something else; they are given none."""
+    return kind.startswith("converter")

@@ -1,0 +1,44 @@
+"""Where an image is: URLs (absolute paths or ``s3://…``) in one normal form, compared by their components."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any
+
+_S3 = "s3://"
+
+
+def normalize_url(url: Any) -> str:
+    """The normal form of a URL, in which equal places are equal texts.
+
+    Blanks around it and slashes at its end are dropped; of a path also doubled slashes and ``.``. Raises ValueError
+    for what is no text, empty, neither absolute nor ``s3://…``, or has a component ``..``.
+    """
+    if not isinstance(url, str):
+        raise ValueError(f"{url!r} is not a URL as text")
+    text = url.strip()
+    if not text:
+        raise ValueError("a URL can't be empty")
+    if "\x00" in text:
+        raise ValueError(f"{text!r} holds a NUL character")
+    if ".." in text.split("/"):
+        raise ValueError(f"{text!r} has a component `..`; write the path without it")
+    if text.startswith(_S3) and text.rstrip("/") != "s3:":
+        return text.rstrip("/")
+    if text.startswith("/"):
+        return "/" + posixpath.normpath(text).lstrip("/")
+    raise ValueError(f"{text!r} is neither an absolute path nor an s3:// URL")
+
+
+def is_within(url: str, base: str) -> bool:
+    """True when a URL is ``base`` or lies below it, by components: ``/data/ds10`` is not within ``/data/ds1``.
+
+    Raises ValueError as `normalize_url` does.
+    """
+    inner, outer = normalize_url(url), normalize_url(base)
+    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+
+
+def join_url(base: str, *parts: str) -> str:
+    """A URL below ``base``. Raises ValueError as `normalize_url` does."""
+    return normalize_url("/".join([normalize_url(base), *parts]))
