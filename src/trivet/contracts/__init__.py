@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # checking a document needs none of these, and each dataclass
 CONTRACTS = ("kaapana", "cytomine", "fractal", "command")
 """Names of all contracts, in the order in which they are asked whether a document is theirs."""
 
+LOOKED_FOR = "a Kaapana container or task, a Cytomine descriptor or bundle, a Fractal manifest, a Trivet command"
+"""What they describe, for messages."""
+
 
 class Contract(Protocol):
     """What every contract package offers as its module-level functions."""
@@ -59,3 +62,29 @@ def contract(name: str) -> Contract:
 def detect(source: Source) -> str | None:
     """The name of the contract a document is written in, by looking at its content; None when it is none."""
     return next((name for name in CONTRACTS if contract(name).detect(source)), None)
+
+
+def examine(source: Source) -> tuple[Document | None, list[Problem]]:
+    """Recognise, read and check a document: the document and all its problems, placed in its file.
+
+    Without a contract that knows it, the document is None and the only problem says so.
+    """
+    name = detect(source)
+    data, unparsed = source.parsed
+    if name is None:
+        return None, source.place([unparsed or _unknown()])
+    from trivet.contracts.parsing import duplicate_keys
+
+    module = contract(name)
+    document = module.read(source)
+    problems = list(module.check(document))
+    if unparsed is not None and not any(problem.code == unparsed.code for problem in problems):
+        problems.insert(0, unparsed)
+    problems += duplicate_keys(data)
+    return document, list(dict.fromkeys(source.place(problems)))
+
+
+def _unknown() -> Problem:
+    from trivet.tasks.problem import Problem
+
+    return Problem("T010", "this is not a task document of any known contract", hint=f"looked for {LOOKED_FOR}")

@@ -1,0 +1,74 @@
+"""The group of all commands: a table of names, each command's module loaded only when it is used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from trivet import __version__
+from trivet.tasks.problem import nearest
+
+COMMANDS = {
+    "check": ("trivet.cli.check", "Say what is wrong with task documents."),
+    "show": ("trivet.cli.show", "Show what a task takes, gives and needs."),
+    "doctor": ("trivet.cli.doctor", "Tell what this machine can do, and what to install."),
+}
+"""Every command: the module whose ``command`` it is, and one line of help."""
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name only, until one is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = nearest(name, COMMANDS)
+            hint = f"Did you mean `{near}`?" if near else f"Commands: {', '.join(COMMANDS)}."
+            raise click.UsageError(f"There is no command `{name}`. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help) for name, (_, help) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+    epilog="Every command has its own help and an example: trivet COMMAND --help",
+)
+@click.version_option(__version__, "--version", prog_name="trivet", message="%(prog)s %(version)s")
+@click.pass_context
+def trivet(context: click.Context) -> None:
+    """Read, check and run image-analysis tasks of Kaapana, Cytomine and Fractal.
+
+    \b
+    Example:
+      trivet check my-task/
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def show_usage(error: click.UsageError) -> None:
+    """Tell what is wrong with the words of a command line, and where its help is."""
+    context = error.ctx
+    if context is not None:
+        print(context.get_usage(), file=sys.stderr)
+    print(f"Error: {error.format_message()}", file=sys.stderr)
+    if context is not None:
+        print(f"Help: {context.command_path} --help", file=sys.stderr)

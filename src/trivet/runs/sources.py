@@ -1,0 +1,199 @@
+"""Finding documents: what a user names (a file, a directory, an archive, a package, an image) becomes sources."""
+
+# ruff: noqa: PTH110, PTH112, PTH113, PTH118, PTH119 (names stay text here: os.path never raises where Path does)
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from trivet.contracts import LOOKED_FOR, detect
+from trivet.contracts.source import Source, decode, load
+from trivet.tasks.problem import Problem, ProblemsError
+
+SUFFIXES = (".json", ".yml", ".yaml", ".zip")
+"""Endings of the files that may hold a document, when a directory is walked."""
+
+USUAL_NAMES = (
+    "processing-container.json",
+    "task.json",
+    "descriptor.yml",
+    "descriptor.yaml",
+    "__FRACTAL_MANIFEST__.json",
+)
+"""Names that say what a file is meant to be, however broken it is."""
+
+_SKIPPED = ("node_modules", "__pycache__", "venv", "site-packages")
+_ARCHIVES = (".zip", ".whl")
+
+
+def find(target: str, python: str | None = None) -> list[Source]:
+    """The documents a target names, at least one.
+
+    ``target`` is a file, a directory, a Cytomine bundle, a wheel, an installed package (of the environment ``python``:
+    its prefix or its interpreter; None: this one) or a container image. Raises ProblemsError with everything that
+    stands in the way.
+    """
+    sources, problems = search(target, python)
+    if problems and not sources:
+        raise ProblemsError(problems)
+    return sources
+
+
+def search(target: str, python: str | None = None) -> tuple[list[Source], list[Problem]]:
+    """As `find`, but what can't be read is told beside what can: a directory may hold both."""
+    try:
+        if os.path.isdir(target):
+            return _directory(target)
+        if os.path.lexists(target) or _is_path(target):
+            return [_file(target)] if not target.lower().endswith(".whl") else _wheel(target), []
+        return _named(target, python), []
+    except ProblemsError as error:
+        return [], list(error.problems)
+
+
+def split(target: str) -> tuple[str, str | None]:
+    """A target ``PATH#task`` in its two parts; a file whose own name has a ``#`` is left whole."""
+    path, mark, task = target.rpartition("#")
+    if not mark or not path or os.path.lexists(target):
+        return target, None
+    return path, task
+
+
+def complete(source: Source, from_image: bool = True) -> Source:
+    """A Kaapana task.json that names a template gets its container file: the one beside it, or the one in its image.
+
+    Everything else is returned as it is. Raises ProblemsError when the file can't be had; without ``from_image`` only
+    the directory is looked into, and a file that is missing stays missing.
+    """
+    if detect(source) != "kaapana":
+        return source
+    from trivet.contracts import kaapana
+
+    image = kaapana.image_of(kaapana.read(source))
+    if image is None or kaapana.CONTAINER_FILE in source.attachments:
+        return source
+    beside = source.base / kaapana.CONTAINER_FILE
+    if beside.is_file():
+        text = load(beside).text
+    elif from_image:
+        text = _from_image(image).text
+    else:
+        return source
+    return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
+
+
+def _is_path(target: str) -> bool:
+    return target.startswith(("/", ".", "~")) or target.lower().endswith((*SUFFIXES, *_ARCHIVES))
+
+
+def _file(target: str) -> Source:
+    if target.lower().endswith(".zip") and os.path.isfile(target):
+        return _bundle(target)
+    return load(Path(target))
+
+
+def _bundle(target: str) -> Source:
+    from trivet.contracts.cytomine.bundle import open_bundle
+
+    return open_bundle(Path(target))
+
+
+def _wheel(target: str) -> list[Source]:
+    from trivet.runs.packages import in_wheel
+
+    return in_wheel(Path(target))
+
+
+def _directory(target: str) -> tuple[list[Source], list[Problem]]:
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for path in _candidates(target, problems):
+        if path.lower().endswith(".zip") and not _is_bundle(path):
+            continue
+        usual = os.path.basename(path) in USUAL_NAMES or path.lower().endswith(".zip")
+        try:
+            source = _file(path)
+        except ProblemsError as error:
+            if usual:
+                problems += error.problems
+            else:
+                # Nobody can say whether it is a document, only that it could not be looked at.
+                problems += [replace(problem, severity="warning") for problem in error.problems if _unread(problem)]
+            continue
+        if detect(source) is not None or (usual and source.parsed[1] is not None):
+            sources.append(source)
+    if not sources and not problems:
+        message = "no task document was found in this directory"
+        problems.append(Problem("T011", message, hint=f"looked for {LOOKED_FOR}", file=target))
+    return sources, problems
+
+
+def _is_bundle(path: str) -> bool:
+    """True for a zip that was meant to be a Cytomine bundle; other archives are none of our business."""
+    from zipfile import BadZipFile, ZipFile
+
+    try:
+        with ZipFile(path) as archive:
+            return any(name.lower().endswith(("descriptor.yml", "descriptor.yaml")) for name in archive.namelist())
+    except (OSError, BadZipFile, NotImplementedError, ValueError):
+        return False
+
+
+def _unread(problem: Problem) -> bool:
+    return problem.code == "T001"
+
+
+def _candidates(target: str, problems: list[Problem]) -> Iterator[str]:
+    """Files below a directory that may hold a document, in the order of their names."""
+
+    def unreadable(error: OSError) -> None:
+        message = f"the directory can't be read: {error.strerror or error}"
+        problems.append(Problem("T001", message, file=str(error.filename)))
+
+    for directory, directories, files in os.walk(target, onerror=unreadable):
+        directories[:] = sorted(name for name in directories if not _skipped(directory, name))
+        for name in sorted(files):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield os.path.normpath(os.path.join(directory, name))
+
+
+def _skipped(directory: str, name: str) -> bool:
+    """Hidden directories, those of tools, environments, and image data, whose thousands of JSON files are no tasks."""
+    if name.startswith(".") or name in _SKIPPED or name.endswith(".zarr"):
+        return True
+    return os.path.exists(os.path.join(directory, name, "pyvenv.cfg"))
+
+
+def _named(target: str, python: str | None) -> list[Source]:
+    """An installed package, or a container image."""
+    from trivet.runs import packages
+
+    tried = ["a file or directory"]
+    if packages.is_name(target):
+        sources = packages.installed(target, python)
+        if sources is not None:
+            return sources
+        tried.append(f"a package installed in {packages.prefix_of(python)}")
+    try:
+        return [_from_image(target)]
+    except ProblemsError as error:
+        reasons = "; ".join(problem.message for problem in error.problems)
+    tried.append(f"an image ({reasons})")
+    raise ProblemsError(
+        [Problem("T001", f"nothing of this name was found: neither {', '.join(tried)}", hint="check it", file=target)]
+    )
+
+
+def _from_image(reference: str) -> Source:
+    """The processing-container.json at the root of an image (Kaapana Task API)."""
+    from trivet.contracts.kaapana import CONTAINER_FILE
+    from trivet.engines import EngineError, runtimes
+
+    name = f"{reference}:/{CONTAINER_FILE}"
+    try:
+        raw = runtimes.read_file(reference, f"/{CONTAINER_FILE}")
+    except (EngineError, OSError) as error:
+        raise ProblemsError([Problem("T012", str(error), file=name)]) from error
+    return Source(name, decode(raw, name), Path.cwd(), image=reference)
