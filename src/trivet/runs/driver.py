@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 import time
+import traceback
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,6 @@ from queue import Empty
 from typing import Any
 
 from trivet import engines
-from trivet.contracts import Contract, contract
 from trivet.engines import Attempt, Engine, EngineError
 from trivet.records import files, journal
 from trivet.records.directory import HEARTBEAT, RunDirectory
@@ -30,17 +31,17 @@ from trivet.runs.events import (
     Started,
     Stopped,
     Waiting,
-    from_line,
     to_line,
 )
-from trivet.runs.machine import Cancel, Collect, Conclude, Instruction, Machine, Plan, Start
+from trivet.runs.machine import Cancel, Collect, Conclude, Instruction, Plan, Start
+from trivet.runs.progress import Progress
 from trivet.runs.publish import places, publish
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.states import Reason, RunState
 from trivet.tasks.values import file_refs
-from trivet.tasks.work import AttemptDirectory, Outcome, RunResult, Unit, UnitResult
+from trivet.tasks.work import AttemptDirectory, AttemptId, Invocation, Outcome, RunResult, UnitResult
 
 TICK = 0.5
 """Seconds between two looks for requests of others."""
@@ -62,19 +63,17 @@ class Driver:
         self.engine = engine
         self.reporter = reporter
         self._record = directory.read()
-        self.call, self.options = record.restore(self._record)
-        self._contract: Contract = contract(self.call.task.contract)
-        self._units: list[Unit] = []
-        self._numbers: dict[str, int] = {}
-        self._outcomes: list[Outcome] = []
-        self._known: set[str] = set()
+        call, self.options = record.restore(self._record)
+        self._progress = Progress(directory.id, call, self.options, engine.capacity().queue)
+        self._machine = self._progress.machine
         self._queue: deque[Instruction] = deque()
-        self._machine = Machine(engine.capacity().queue)
         story = journal.read(directory.journal)
         self._journal = journal.Journal(directory.journal)
-        self._reported = 0
-        self._replay(story.lines)
-        self._inputs = _Inputs(self.call)
+        self._progress.replay(story.lines)
+        self._adopted = set(self._progress.starts)
+        self._queue.extend(self._machine.pending())
+        self._reported = len(self._machine.history)
+        self._inputs = _Inputs(call)
         self._next_tick = self._next_beat = 0.0
         self._interrupts = 0
 
@@ -109,56 +108,63 @@ class Driver:
             instruction = self._queue.popleft()
             match instruction:
                 case Plan(phase, before):
-                    self._take(Planned(time.time(), self._plan(phase, before)))
+                    self._plan(phase, before)
                 case Start(units):
                     self._start(units)
                 case Collect(unit, outcome):
-                    self._take(Collected(time.time(), unit, self._collect(self._units[unit], outcome)))
+                    self._take(Collected(time.time(), unit, self._collect(unit, outcome)))
                 case Cancel(units):
                     self._journal.write()
-                    self.engine.cancel([self._attempt(self._units[unit]) for unit in units], self.options.grace)
+                    self.engine.cancel([self._progress.attempt(unit) for unit in units], self.options.grace)
                 case Conclude(results, stopped):
                     self._journal.sync()
                     self._take(Concluded(time.time(), self._conclude(results, stopped)))
         self._journal.write()
-        self.reporter.progress(self._machine.done, self._machine.failed, len(self._units))
+        self.reporter.progress(self._machine.done, self._machine.failed, len(self._progress.units))
 
-    def _plan(self, phase: int, before: Sequence[UnitResult]) -> int | None:
-        units = self._contract.plan(self.call, phase, before)
-        if units is None:
-            return None
-        begin = len(self._units)
-        self._units += units
-        self._numbers.update((self._attempt(unit), begin + index) for index, unit in enumerate(units))
-        return len(units)
+    # A fault inside a contract must end the run with a word about it, never hang it: hence `except Exception`.
+
+    def _plan(self, phase: int, before: Sequence[UnitResult]) -> None:
+        try:
+            units = self._progress.plan(phase, before)
+        except Exception as error:
+            message = f"the units of phase {phase} can't be planned: {_told(error)}"
+            self._take(Planned(time.time(), 0))
+            self._take(Stopped(time.time(), Reason.SUBMIT_ERROR, message))
+        else:
+            self._take(Planned(time.time(), units))
 
     def _start(self, numbers: Sequence[int]) -> None:
         attempts = []
+        known: dict[AttemptId, str | None] = {}
         for number in numbers:
-            unit = self._units[number]
+            if number in self._adopted:
+                known[self._progress.attempt(number)] = None
+                continue
             try:
-                attempts.append(Attempt(self._attempt(unit), self._invocation(unit)))
-            except (OSError, ProblemsError) as error:
-                message = f"its inputs can't be laid out: {error}"
-                self._take(Ended(time.time(), number, Outcome(None, reason=Reason.SUBMIT_ERROR, message=message)))
+                attempts.append(Attempt(self._progress.attempt(number), self._invocation(number)))
+            except Exception as error:
+                self._never_ran(number, f"its inputs can't be laid out: {_told(error)}")
         self._journal.write()
-        known = {attempt.id: None for attempt in attempts if attempt.id in self._known}
         try:
             if known:
                 self.engine.adopt(known)
-            new = [attempt for attempt in attempts if attempt.id not in known]
-            if new:
-                self.engine.prepare([self.call.task.program])
-                self.engine.submit(new)
+            if attempts:
+                self.engine.prepare([self._progress.call.task.program])
+                self.engine.submit(attempts)
         except EngineError as error:
-            for attempt in attempts:
-                outcome = Outcome(None, reason=Reason.SUBMIT_ERROR, message=str(error))
-                self._take(Ended(time.time(), self._numbers[attempt.id], outcome))
+            for name in (*known, *(attempt.id for attempt in attempts)):
+                self._never_ran(self._progress.numbers[name], str(error))
 
-    def _invocation(self, unit: Unit) -> Any:
-        invocation = self._contract.stage(self.call, unit, self._where(unit))
+    def _never_ran(self, number: int, message: str) -> None:
+        outcome = Outcome(None, reason=Reason.SUBMIT_ERROR, message=message)
+        self._take(Ended(time.time(), number, outcome))
+
+    def _invocation(self, number: int) -> Invocation:
+        unit = self._progress.units[number]
+        invocation = self._progress.contract.stage(self._progress.call, unit, self._where(number))
         changes: dict[str, Any] = {}
-        if invocation.log is None and len(self._units) <= OWN_LOGS:
+        if invocation.log is None and len(self._progress.units) <= OWN_LOGS:
             changes["log"] = str(self.directory.logs / f"{unit.name}.log")
         if self.options.time_limit is not None:
             changes["time_limit"] = self.options.time_limit
@@ -166,22 +172,27 @@ class Driver:
             changes["grace"] = self.options.grace
         return replace(invocation, **changes) if changes else invocation
 
-    def _collect(self, unit: Unit, outcome: Outcome) -> UnitResult:
-        self._outcomes.append(outcome)
+    def _collect(self, number: int, outcome: Outcome) -> UnitResult:
+        unit = self._progress.units[number]
         try:
-            return self._contract.collect(self.call, unit, self._where(unit), outcome)
-        except OSError as error:
-            message = f"its outputs can't be read: {error}"
+            return self._progress.contract.collect(self._progress.call, unit, self._where(number), outcome)
+        except Exception as error:
+            message = f"its outputs can't be read: {_told(error)}"
             return UnitResult(unit.name, Reason.INVALID_OUTPUT, message, outcome.exit_code)
 
     def _conclude(self, results: Sequence[UnitResult], stopped: Stopped | None) -> RunResult:
-        nothing = RunResult(RunState.FINISHED, exit_code=0)
-        result = self._contract.conclude(self.call, results) if results else nothing
+        result = RunResult(RunState.FINISHED, exit_code=0)
+        try:
+            if results:
+                result = self._progress.contract.conclude(self._progress.call, results)
+        except Exception as error:
+            message = f"the results can't be put together: {_told(error)}"
+            result = RunResult(RunState.FAILED, Reason.INVALID_OUTPUT, message)
         if stopped is not None:
             state = RunState.CANCELLED if stopped.reason is Reason.CANCELLED else RunState.FAILED
             result = replace(result, state=state, reason=stopped.reason, message=stopped.message, exit_code=None)
         try:
-            targets = places(self.call.task, self.options, self.directory.outputs)
+            targets = places(self._progress.call.task, self.options, self.directory.outputs)
             outputs = publish(result.outputs, targets, self.directory.work, [item.unit for item in results])
         except OSError as error:
             message = f"the outputs can't be published: {error}"
@@ -204,7 +215,7 @@ class Driver:
             batch = self.engine.events.get_nowait()
 
     def _take_from_engine(self, event: engines.EngineEvent) -> None:
-        number = self._numbers.get(event.id)
+        number = self._progress.numbers.get(event.id)
         if number is None:
             return
         now = time.time()
@@ -239,38 +250,23 @@ class Driver:
         if self._machine.stopped is None:
             self._take(Stopped(time.time(), Reason.CANCELLED, message))
         elif self._interrupts > 1:
-            self.engine.cancel(list(self._numbers), 0.0)
+            self.engine.cancel([self._progress.attempt(unit) for unit in self._machine.flying], 0.0)
         self._interrupts = 1 if self._interrupts else 0
 
     def _take(self, event: Event) -> None:
         """Note an event, then let the machine act on it."""
         self._journal.append(to_line(event))
-        self._queue.extend(self._machine.handle(event))
+        self._queue.extend(self._progress.take(event))
         while self._reported < len(self._machine.history):
             self.reporter.state(self._machine.history[self._reported])
             self._reported += 1
 
     # Beginning and end
 
-    def _replay(self, lines: Iterable[dict[str, Any]]) -> None:
-        for line in lines:
-            event = from_line(line, lambda number: self._units[number].name)
-            if isinstance(event, Planned):
-                for instruction in self._machine.pending():
-                    if isinstance(instruction, Plan):
-                        self._plan(instruction.phase, instruction.before)
-            elif isinstance(event, Started):
-                self._known.add(self._attempt(self._units[event.unit]))
-            if isinstance(event, Ended):
-                self._outcomes.append(event.outcome)
-            self._machine.handle(event)
-        self._queue.extend(self._machine.pending())
-        self._reported = len(self._machine.history)
-
     def _give_up(self, error: OSError) -> RunResult:
         """Not even the journal can be written (a full disk): end what runs, and say it as well as possible."""
         result = RunResult(RunState.FAILED, Reason.SUBMIT_ERROR, f"the run's record can't be written: {error}")
-        flying = {self._attempt(self._units[unit]) for unit in self._machine.flying}
+        flying = {self._progress.attempt(unit) for unit in self._machine.flying}
         self.engine.cancel(list(flying), self.options.grace)
         deadline = time.monotonic() + self.options.grace + 2 * TICK
         while flying and time.monotonic() < deadline:
@@ -286,16 +282,24 @@ class Driver:
     def _finish(self, result: RunResult) -> None:
         history = self._machine.history
         inputs = self._inputs.measured()
-        self.directory.write(record.concluded(self._record, result, history, self._outcomes, inputs))
+        self.directory.write(
+            record.concluded(self._record, result, history, list(self._progress.outcomes.values()), inputs)
+        )
         if result.state is RunState.FINISHED and self.directory.work.exists():
             shutil.rmtree(self.directory.work, ignore_errors=True)
         self.reporter.finished(result)
 
-    def _attempt(self, unit: Unit) -> str:
-        return f"{self.directory.id}/{unit.name}/1"
+    def _where(self, number: int) -> AttemptDirectory:
+        name = self._progress.units[number].name
+        return AttemptDirectory(self._progress.attempt(number), self.directory.work / name / "1")
 
-    def _where(self, unit: Unit) -> AttemptDirectory:
-        return AttemptDirectory(self._attempt(unit), self.directory.work / unit.name / "1")
+
+def _told(error: Exception) -> str:
+    """An exception in one line; a fault of ours (nothing a user can cause) names its kind."""
+    if isinstance(error, OSError | ProblemsError):
+        return str(error)
+    traceback.print_exception(error, file=sys.stderr)
+    return f"{type(error).__name__}: {error}"
 
 
 class _Inputs:

@@ -1,0 +1,188 @@
+"""What a user gave, as words of a command line or as Python values, turned into values of ports."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trivet.runs.adoption import find
+from trivet.tasks import types
+from trivet.tasks.problem import Problem, ProblemsError, closest
+from trivet.tasks.task import Port, Task
+from trivet.tasks.types import ValueType
+from trivet.tasks.values import FileRef, Value, from_json
+
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def from_words(task: Task, words: Iterable[tuple[str, str]], home: Path, each: str | None = None) -> dict[str, Value]:
+    """Values from ``(name, text)`` pairs, in the order given; the same name twice makes a list.
+
+    A text is read by the type of its port; ``@PATH`` takes a file's content (for a file, the file itself), and
+    ``run:RUN/PORT`` an output of an earlier run. Raises ProblemsError with everything that is wrong.
+    """
+    gathered: dict[str, list[Value]] = {}
+    problems: list[Problem] = []
+    for name, text in words:
+        port = task.input(name) or (Port(name, types.String()) if task.open_inputs else None)
+        if port is None:
+            known = (port.name for port in task.inputs)
+            problems.append(Problem("B001", f"{task.name} has no input `{name}`", hint=closest(name, known)))
+            continue
+        repeated = name in (each, task.repeats)
+        try:
+            gathered.setdefault(name, []).append(_from_text(port, text, home, repeated))
+        except ValueError as error:
+            problems.append(Problem("B003", f"input `{name}`: {error}"))
+    if problems:
+        raise ProblemsError(problems)
+    return {name: _joined(task, name, values, each) for name, values in gathered.items()}
+
+
+def from_python(task: Task, values: Mapping[str, Any], each: str | None = None) -> dict[str, Value]:
+    """Values from Python objects: paths become references where a port takes a file. Raises ProblemsError."""
+    problems: list[Problem] = []
+    result: dict[str, Value] = {}
+    for name, value in values.items():
+        port = task.input(name)
+        try:
+            repeated = port is not None and name in (each, task.repeats)
+            result[name] = value if port is None else _from_python(port, port.type, value, repeated)
+        except ValueError as error:
+            problems.append(Problem("B003", f"input `{name}`: {error}"))
+    if problems:
+        raise ProblemsError(problems)
+    return result
+
+
+def reference(port: Port, text: str | Path) -> FileRef:
+    """A reference to what exists at a path, with its size when it is a file. Raises ValueError when it is not there
+    or not what the port takes; a place that is written in may be absent."""
+    path = Path(text).expanduser().absolute()
+    try:
+        status = path.stat()
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and port.access == "inout":
+            return FileRef(str(path))
+        raise ValueError(f"{path} can't be read: {error.strerror or error}") from None
+    if isinstance(_item(port.type), types.Directory) and not path.is_dir():
+        raise ValueError(f"{path} is not a directory")
+    if isinstance(_item(port.type), types.File) and path.is_dir() and not isinstance(_item(port.type), types.Image):
+        raise ValueError(f"{path} is a directory, not a file")
+    return FileRef(str(path), None if path.is_dir() else status.st_size)
+
+
+def _from_text(port: Port, text: str, home: Path, repeated: bool) -> Value:
+    if text.startswith("run:"):
+        return _from_run(text[4:], home)
+    kind = port.type
+    if repeated and text.startswith("["):
+        items = _json(text)
+        return [_from_python(port, kind, item, False) for item in items]
+    if text.startswith("@") and not _item(kind).is_file:
+        path = Path(text[1:]).expanduser()
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} can't be read as text: {error}") from None
+        if not isinstance(kind, types.String):
+            text = text.strip()
+    return _parsed(port, kind, text)
+
+
+def _parsed(port: Port, kind: ValueType, text: str) -> Value:
+    match kind:
+        case types.Boolean():
+            if text.lower() in (*_TRUE, *_FALSE):
+                return text.lower() in _TRUE
+            raise ValueError(f"{text!r} is not true or false")
+        case types.Integer():
+            try:
+                return int(text, 0) if text.lower().lstrip("+-").startswith(("0x", "0b", "0o")) else int(text)
+            except ValueError:
+                raise ValueError(f"{text!r} is not a whole number") from None
+        case types.Number():
+            return _number(text)
+        case types.Enumeration(values=choices):
+            return next((choice for choice in choices if str(choice) == text), text)
+        case types.File() | types.Directory():
+            return reference(port, text.removeprefix("@"))
+        case types.Zarr():
+            return text if "://" in text else str(Path(text).expanduser().absolute())
+        case types.Array(of=inner) if inner.is_file and not text.startswith("["):
+            return _parsed(port, inner, text)
+        case types.Array() | types.Geometry():
+            return _from_python(port, kind, _json(text), False)
+        case types.Json():
+            try:
+                return from_json(json.loads(text))
+            except ValueError:
+                return text
+        case _:
+            return text
+
+
+def _from_python(port: Port, kind: ValueType, value: Any, repeated: bool) -> Value:
+    if isinstance(value, list | tuple) and (repeated or isinstance(kind, types.Array)):
+        inner = kind.of if isinstance(kind, types.Array) and not repeated else kind
+        return [_from_python(port, inner, item, False) for item in value]
+    if kind.is_file and isinstance(value, str | Path):
+        return reference(port, value)
+    if isinstance(kind, types.Zarr) and isinstance(value, str | Path) and "://" not in str(value):
+        return str(Path(value).expanduser().absolute())
+    return str(value) if isinstance(value, Path) else value
+
+
+def _from_run(text: str, home: Path) -> Value:
+    name, _, port = text.partition("/")
+    try:
+        run = find(home, name)
+        record = run.read()
+    except (LookupError, OSError) as error:
+        raise ValueError(str(error)) from None
+    result = record.get("result")
+    if result is None:
+        raise ValueError(f"run {run.id} is not over yet")
+    outputs = from_json(result.get("outputs", {}))
+    if not isinstance(outputs, Mapping) or port not in outputs:
+        names = outputs if isinstance(outputs, Mapping) else ()
+        raise ValueError(
+            f"run {run.id} ({result['state']}) has no output `{port}`; {closest(port, names)}".rstrip("; ")
+        )
+    return outputs[port]
+
+
+def _joined(task: Task, name: str, values: Sequence[Value], each: str | None) -> Value:
+    """One value, or the list of all where a list is wanted."""
+    port = task.input(name)
+    wants_list = name in (each, task.repeats) or (port is not None and isinstance(port.type, types.Array))
+    if len(values) == 1 and (not wants_list or isinstance(values[0], list)):
+        return values[0]
+    if not wants_list:
+        # The last word counts would be silent; a list is refused by the type of the port with a clear message.
+        return list(values)
+    return [item for value in values for item in (value if isinstance(value, list) else [value])]
+
+
+def _item(kind: ValueType) -> ValueType:
+    return _item(kind.of) if isinstance(kind, types.Array) else kind
+
+
+def _number(text: str) -> int | float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+    if math.isfinite(value) and text.lstrip("+-").isdigit():
+        return int(text)
+    return value
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{text[:40]!r} is not valid JSON: {error}") from None
