@@ -129,7 +129,6 @@ class Driver:
             units = self._progress.plan(phase, before)
         except Exception as error:
             message = f"the units of phase {phase} can't be planned: {_told(error)}"
-            self._take(Planned(time.time(), 0))
             self._take(Stopped(time.time(), Reason.SUBMIT_ERROR, message))
         else:
             self._take(Planned(time.time(), units))

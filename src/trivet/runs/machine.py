@@ -197,6 +197,7 @@ class Machine:
         if self.stopped is not None or self._concluding:
             return []
         self.stopped = event
+        self._planning = False
         self._waiting.clear()
         if self._flying:
             return [Cancel(tuple(self._flying))]
