@@ -1,0 +1,148 @@
+"""Reading the contract's two documents: from text to the model, and to the text that a run's record keeps."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from trivet.contracts.kaapana import CONTAINER_FILE, forms
+from trivet.contracts.kaapana.model import Container, Reading, TaskFile
+from trivet.contracts.parsing import duplicate_keys
+from trivet.contracts.source import Source
+from trivet.tasks.document import Document
+from trivet.tasks.problem import Problem
+
+CUSTOM = "custom.json"
+"""The attachment that holds the caller's own template variables, a JSON object."""
+
+_SECRET = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
+_MARKER = re.compile(r"\{[{%#]")
+
+
+def detect(source: Source) -> bool:
+    """True for a container or a task in any published form, and for a broken file that was meant to be one."""
+    if source.name.endswith((".yml", ".yaml")):
+        return False
+    data, problem = source.parsed
+    if problem is not None:
+        named = source.name.rpartition("/")[2] == CONTAINER_FILE
+        return named or '"mounted_path"' in source.text or '"taskTemplate"' in source.text
+    if not isinstance(data, dict):
+        return source.name.rpartition("/")[2] == CONTAINER_FILE
+    return _is_task(data) or _is_container(data)
+
+
+def read(source: Source) -> Document:
+    """The document. Templates in a task.json are filled from the environment of this process.
+
+    What is wrong is in the model's problems; the texts kept are rendered, and hold no password.
+    """
+    data, problem = source.parsed
+    if problem is not None:
+        reading = Reading(None, (_explained(problem, source.text),), source.image)
+        return Document("kaapana", "task", source.texts, str(source.base), source.name, None, reading)
+    kind = "task" if _is_task(data) else "container"
+    problems: list[Problem] = list(duplicate_keys(data))
+    text = source.text
+    if kind == "task" and _MARKER.search(text):
+        from trivet.contracts.kaapana import templating
+
+        data = templating.rendered(data, _custom(source, problems), problems)
+        text = ""
+    content: Container | TaskFile | None
+    content = forms.task(data, problems) if kind == "task" else forms.container(data, problems)
+    kept = without_secrets(data) if kind == "task" else data
+    if kept != data or not text:
+        text = json.dumps(_escaped(kept), indent=2)
+    attached = {name: other for name, other in source.attachments.items() if name != CUSTOM}
+    texts = {source.name: text, **attached}
+    reading = Reading(content, tuple(problems), source.image)
+    return Document("kaapana", kind, texts, str(source.base), source.name, kept, reading)
+
+
+def attached_container(document: Document) -> tuple[Container | None, Source | None, list[Problem]]:
+    """The container file that came with a task.json, its source, and what is wrong with its shape."""
+    text = document.texts.get(CONTAINER_FILE)
+    if text is None or document.kind != "task" or next(iter(document.texts)) == CONTAINER_FILE:
+        return None, None, []
+    from pathlib import Path
+
+    source = Source(CONTAINER_FILE, text, Path(document.base))
+    data, problem = source.parsed
+    if problem is not None:
+        return None, source, [problem]
+    problems: list[Problem] = list(duplicate_keys(data))
+    return forms.container(data, problems), source, problems
+
+
+def without_secrets(data: Any) -> Any:
+    """A task's data with ``***`` in place of every password in it (not of variables: a run can't go without them)."""
+    if not isinstance(data, dict):
+        return data
+    kept = _masked(data)
+    if isinstance(kept.get("config"), dict):
+        kept["config"] = _masked(kept["config"])
+        variables = kept["config"].get("env_vars")
+        if isinstance(variables, list):
+            kept["config"]["env_vars"] = [_masked_variable(item) for item in variables]
+    return kept
+
+
+def _masked(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: "***" if isinstance(value, str) and _SECRET.search(key) else value for key, value in data.items()}
+
+
+def _masked_variable(item: Any) -> Any:
+    if isinstance(item, dict) and _SECRET.search(str(item.get("name"))) and "value" in item:
+        return {**item, "value": "***"}
+    return item
+
+
+def _escaped(data: Any) -> Any:
+    """Rendered data as templates that render to it: what came from a variable must not be rendered twice."""
+    if isinstance(data, str):
+        return _MARKER.sub(lambda match: "{{ '" + match[0] + "' }}", data)
+    if isinstance(data, dict):
+        return {key: _escaped(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [_escaped(value) for value in data]
+    return data
+
+
+def _custom(source: Source, problems: list[Problem]) -> Mapping[str, Any]:
+    text = source.attachments.get(CUSTOM)
+    if text is None:
+        return {}
+    data, problem = Source(CUSTOM, text, source.base).parsed
+    if problem is not None or not isinstance(data, dict):
+        problems.append(problem or Problem("K002", "template variables must be an object", file=CUSTOM))
+        return {}
+    return data
+
+
+def _explained(problem: Problem, text: str) -> Problem:
+    if problem.hint or problem.line is None or problem.column is None:
+        return problem
+    line = text.split("\n")[problem.line - 1]
+    if "{{" not in line[max(problem.column - 3, 0) : problem.column + 2]:
+        return problem
+    from dataclasses import replace
+
+    return replace(problem, hint='a template must stand inside a string: "{{ env.NAME }}"')
+
+
+def _is_container(data: dict[str, Any]) -> bool:
+    if isinstance(data.get("templates"), list):
+        return True
+    # The oldest form is flat. A descriptor of another contract has objects, not lists, under these names.
+    return forms.is_flat(data) and any(isinstance(data.get(key), list) for key in ("inputs", "outputs"))
+
+
+def _is_task(data: Any) -> bool:
+    if not isinstance(data, dict) or isinstance(data.get("templates"), list):
+        return False
+    if "taskTemplate" in data:
+        return True
+    return "image" in data and any(isinstance(data.get(key), list) for key in ("inputs", "outputs"))
