@@ -279,10 +279,9 @@ class Driver:
         return result
 
     def _finish(self, result: RunResult) -> None:
-        history = self._machine.history
         inputs = self._inputs.measured()
         self.directory.write(
-            record.concluded(self._record, result, history, list(self._progress.outcomes.values()), inputs)
+            record.concluded(self._record, result, self._machine, list(self._progress.outcomes.values()), inputs)
         )
         if result.state is RunState.FINISHED and self.directory.work.exists():
             shutil.rmtree(self.directory.work, ignore_errors=True)

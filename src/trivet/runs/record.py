@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ import trivet
 from trivet.contracts import contract
 from trivet.contracts.source import Source
 from trivet.records import codec, directory
-from trivet.runs.machine import Change
+from trivet.runs.machine import Change, Machine
 from trivet.runs.options import Options
 from trivet.tasks.call import Call
 from trivet.tasks.task import ContainerImage, Environment, Program, Task
@@ -90,11 +90,11 @@ def restore(record: Record) -> tuple[Call, Options]:
 def concluded(
     record: Record,
     result: RunResult,
-    history: Iterable[Change],
+    machine: Machine,
     outcomes: Sequence[Outcome],
     inputs: dict[str, Any],
 ) -> Record:
-    """The record completed by how the run went; ``outcomes`` are those of all units that ran."""
+    """The record completed by how the run went; ``outcomes`` are those of all units that were started."""
     answer = codec.run_result_to_json(result)
     if result.reason is not None and result.reason.remedy:
         answer["remedy"] = result.reason.remedy
@@ -102,8 +102,8 @@ def concluded(
         **record,
         "inputs": inputs,
         "result": answer,
-        "history": [_change_to_json(change) for change in history],
-        "usage": _usage(outcomes),
+        "history": [_change_to_json(change) for change in machine.history],
+        "usage": {"units": len(machine.results), "done": machine.done, "failed": machine.failed, **_usage(outcomes)},
     }
 
 
@@ -121,7 +121,7 @@ def _usage(outcomes: Sequence[Outcome]) -> Record:
     starts = [outcome.started for outcome in outcomes if outcome.started is not None]
     ends = [outcome.ended for outcome in outcomes if outcome.ended is not None]
     peaks = [(outcome.peak_memory, outcome.measured_by) for outcome in outcomes if outcome.peak_memory is not None]
-    usage: Record = {"units": len(outcomes), "cpu": round(sum(outcome.cpu or 0.0 for outcome in outcomes), 6)}
+    usage: Record = {"cpu": round(sum(outcome.cpu or 0.0 for outcome in outcomes), 6)}
     if starts and ends:
         usage |= {"started": iso(min(starts)), "ended": iso(max(ends))}
     if peaks:
