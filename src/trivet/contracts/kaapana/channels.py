@@ -69,5 +69,5 @@ _HINTS = {
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(ascii(name) if is_odd(name) else name for name in sorted(names)[:_SHOWN])
+    shown = ", ".join(repr(name) if is_odd(name) else name for name in sorted(names)[:_SHOWN])
     return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
