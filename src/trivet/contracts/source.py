@@ -38,11 +38,11 @@ class Source:
         """The plain data of the text and None, or None and the problem that prevents reading it."""
         from trivet.contracts.parsing import parse_json, parse_yaml
 
-        return parse_yaml(self.text) if self._is_yaml else parse_json(self.text)
+        return parse_yaml(self.text) if self.is_yaml else parse_json(self.text)
 
     @property
-    def _is_yaml(self) -> bool:
-        """By the name; a name without a known suffix leaves it to the text."""
+    def is_yaml(self) -> bool:
+        """Whether the text is read as YAML: by the name, or, without a known suffix, by how the text begins."""
         name = self.name.lower()
         if name.endswith((".yml", ".yaml")):
             return True
@@ -80,7 +80,7 @@ class Source:
             return [(None, None)] * len(paths)
         from trivet.contracts.positions import json_positions, yaml_positions
 
-        return yaml_positions(self.text, paths) if self._is_yaml else json_positions(self.text, paths)
+        return yaml_positions(self.text, paths) if self.is_yaml else json_positions(self.text, paths)
 
 
 def load(path: Path, name: str | None = None) -> Source:

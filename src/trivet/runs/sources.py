@@ -67,20 +67,16 @@ def complete(source: Source, from_image: bool = True) -> Source:
     Everything else is returned as it is. Raises ProblemsError when the file can't be had; without ``from_image`` only
     the directory is looked into, and a file that is missing stays missing.
     """
-    if detect(source) != "kaapana":
-        return source
     from trivet.contracts import kaapana
 
-    image = kaapana.image_of(kaapana.read(source))
-    if image is None or kaapana.CONTAINER_FILE in source.attachments:
-        return source
     beside = source.base / kaapana.CONTAINER_FILE
-    if beside.is_file():
-        text = load(beside).text
-    elif from_image:
-        text = _from_image(image).text
-    else:
+    known = kaapana.CONTAINER_FILE in source.attachments or source.name.endswith(kaapana.CONTAINER_FILE)
+    if known or not (from_image or beside.is_file()) or detect(source) != "kaapana":
         return source
+    image = kaapana.image_of(kaapana.read(source))
+    if image is None:
+        return source
+    text = load(beside).text if beside.is_file() else _from_image(image).text
     return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
 
 

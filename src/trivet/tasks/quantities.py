@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import re
 import sys
-from fractions import Fraction
 
-_DECIMAL = {"": 0, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6, "Z": 7, "Y": 8, "R": 9, "Q": 10}
-_BINARY = {prefix + "i": power for prefix, power in zip("KMGTPEZY", range(1, 9), strict=True)}
-_SMALL = {"m": 10**3, "u": 10**6, "n": 10**9}
-_NUMBER = re.compile(r"([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)\s*([A-Za-z]*)", re.ASCII)
+_DECIMAL = {"": 0, "k": 3, "K": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18, "Z": 21, "Y": 24, "R": 27, "Q": 30}
+_SMALL = {"m": -3, "u": -6, "n": -9}
+_BINARY = {prefix + "i": 1024**power for prefix, power in zip("KMGTPEZY", range(1, 9), strict=True)}
+_NUMBER = re.compile(r"([+-]?)(?=\.?[0-9])([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,3}))?\s*([A-Za-z]*)", re.ASCII)
 _DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+(?:\.[0-9]+)?)s?)?", re.ASCII)
 
 
@@ -20,38 +19,48 @@ def parse_memory(text: str | int | float) -> int:
     Every Kubernetes quantity is read, and a trailing ``B``, ``byte`` or ``Byte`` is allowed.
     Raises ValueError for anything else, negative amounts included.
     """
-    if isinstance(text, bool) or not isinstance(text, str | int | float):
+    parts = _parts(text)
+    if parts is None:
         raise ValueError(f"{text!r} is not an amount of memory; write for example 500Mi or 2G")
-    match = _NUMBER.fullmatch(str(text).strip())
-    if match is None:
-        raise ValueError(f"{text!r} is not an amount of memory; write for example 500Mi or 2G")
-    number, unit = Fraction(match[1]), match[2]
+    digits, exponent, unit = parts
+    plain = unit
     for suffix in ("Bytes", "bytes", "Byte", "byte", "B"):
         if unit.endswith(suffix):
-            unit = unit.removesuffix(suffix)
+            plain = unit.removesuffix(suffix)
             break
-    if match[2] in _SMALL:
-        number /= _SMALL[unit]
-    elif unit in _BINARY:
-        number *= 1024 ** _BINARY[unit]
-    elif unit in _DECIMAL:
-        number *= 1000 ** _DECIMAL[unit]
+    if unit in _SMALL:
+        exponent += _SMALL[unit]
+    elif plain in _BINARY:
+        digits *= _BINARY[plain]
+    elif plain in _DECIMAL:
+        exponent += _DECIMAL[plain]
     else:
-        raise ValueError(f"{text!r} has an unknown unit of memory `{match[2]}`; write for example 500Mi or 2G")
-    if number < 0:
+        raise ValueError(f"{text!r} has an unknown unit of memory `{unit}`; write for example 500Mi or 2G")
+    if digits < 0:
         raise ValueError(f"{text!r} is negative; an amount of memory can't be")
-    return math.ceil(number)
+    return int(digits * 10**exponent) if exponent >= 0 else -(-digits // 10**-exponent)
 
 
 def parse_cpus(text: str | int | float) -> float:
     """CPUs of a Kubernetes quantity: ``2``, ``0.5``, ``500m``. Raises ValueError for anything else."""
-    if not isinstance(text, bool) and isinstance(text, str | int | float):
-        match = _NUMBER.fullmatch(str(text).strip())
-        if match is not None and match[2] in ("", "m"):
-            number = Fraction(match[1]) / (1000 if match[2] else 1)
-            if number > 0:
-                return float(number)
+    parts = _parts(text)
+    if parts is not None and parts[2] in ("", "m") and parts[0] > 0:
+        digits, exponent, unit = parts
+        exponent += _SMALL.get(unit, 0)
+        if exponent < 300:
+            return float(digits * 10**exponent) if exponent >= 0 else digits / 10**-exponent
     raise ValueError(f"{text!r} is not a number of CPUs; write for example 2, 0.5 or 500m")
+
+
+def _parts(text: str | int | float) -> tuple[int, int, str] | None:
+    """Digits, power of ten and unit of an amount, exactly; None when it is none."""
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        return None
+    match = _NUMBER.fullmatch(str(text).strip()) if not isinstance(text, str) or len(text) < 100 else None
+    if match is None:
+        return None
+    sign, whole, fraction, exponent, unit = match.groups("")
+    return int(sign + whole + fraction), int(exponent or 0) - len(fraction), unit
 
 
 def parse_duration(text: str | int | float) -> float:

@@ -2,6 +2,8 @@
 
 Every type answers one question, `ValueType.faults`: what is wrong with a value, in words. Files are judged here by
 being references only; looking inside them is the business of the contract that declared the port.
+
+Types without constraints of their own are plain subclasses: every dataclass costs 0.35 ms at each start of the program.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from trivet.tasks.values import FileRef, Value
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,8 @@ class ValueType:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
 class Boolean(ValueType):
+    __slots__ = ()
     name: ClassVar[str] = "boolean"
 
     def faults(self, value: Value) -> Iterator[str]:
@@ -64,8 +68,8 @@ class _Bounded(ValueType):
         return " ".join([self.name, *(f"{sign} {bound}" for sign, bound in bounds if bound is not None)])
 
 
-@dataclass(frozen=True, slots=True)
 class Integer(_Bounded):
+    __slots__ = ()
     name: ClassVar[str] = "integer"
 
     def faults(self, value: Value) -> Iterator[str]:
@@ -153,10 +157,10 @@ class Datetime(ValueType):
         return self.name + after + (f" until {self.before.isoformat()}" if self.before else "")
 
 
-@dataclass(frozen=True, slots=True)
 class Geometry(ValueType):
     """One GeoJSON object (as data), in pixels."""
 
+    __slots__ = ()
     name: ClassVar[str] = "geometry"
 
     def faults(self, value: Value) -> Iterator[str]:
@@ -192,10 +196,10 @@ class Image(File):
     max_height: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Directory(ValueType):
     """A directory by reference."""
 
+    __slots__ = ()
     name: ClassVar[str] = "directory"
     is_file: ClassVar[bool] = True
 
@@ -204,10 +208,10 @@ class Directory(ValueType):
             yield f"{_shown(value)} is not a path"
 
 
-@dataclass(frozen=True, slots=True)
 class Zarr(ValueType):
     """A Zarr group by URL (an absolute path or ``s3://…``): text, since the data is used in place."""
 
+    __slots__ = ()
     name: ClassVar[str] = "zarr"
 
     def faults(self, value: Value) -> Iterator[str]:
@@ -273,6 +277,8 @@ def _no_retrieval(uri: str) -> Any:
 
 def parse_datetime(value: Value) -> datetime:
     """An instant in UTC from ISO 8601 text with a zone (``2024-02-23T18:00:00Z``); ValueError otherwise."""
+    from datetime import UTC, datetime
+
     if not isinstance(value, str):
         raise ValueError(f"{_shown(value)} is not a date and time as text")
     try:

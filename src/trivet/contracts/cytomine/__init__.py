@@ -6,12 +6,15 @@ This façade only says which room does what; each room is imported when it is as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from trivet.contracts.source import Source
-from trivet.tasks.call import Call
-from trivet.tasks.problem import Problem
-from trivet.tasks.task import Document, Task
-from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
+if TYPE_CHECKING:
+    from trivet.contracts.source import Source
+    from trivet.tasks.call import Call
+    from trivet.tasks.document import Document
+    from trivet.tasks.problem import Problem
+    from trivet.tasks.task import Task
+    from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
 
 
 def detect(source: Source) -> bool:

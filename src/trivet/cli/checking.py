@@ -1,0 +1,36 @@
+"""Checking targets and reporting what was found: `trivet check` without its command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trivet.cli.reporting import Checked, report
+from trivet.contracts import examine
+from trivet.runs.sources import complete, search
+from trivet.tasks.problem import Problem, ProblemsError, has_errors
+
+
+def check(targets: Sequence[str], form: str = "text", strict: bool = False, python: str | None = None) -> int:
+    """Check all targets and report in one of the formats; the exit code is 1 when there is an error."""
+    checked = [one for target in targets for one in _check(target, python)]
+    if strict:
+        checked = [one.strict() for one in checked]
+    report(form, checked)
+    return 1 if any(has_errors(one.problems) for one in checked) else 0
+
+
+def _check(target: str, python: str | None) -> list[Checked]:
+    sources, problems = search(target, python)
+    unread: dict[str, list[Problem]] = {}
+    for problem in problems:
+        unread.setdefault(problem.file or target, []).append(problem)
+    checked = [Checked(file, problems=tuple(found)) for file, found in unread.items()]
+    for source in sources:
+        try:
+            source = complete(source, from_image=False)
+        except ProblemsError as error:  # the file it needs is broken, which is said; it itself is still checked
+            checked.append(Checked(error.problems[0].file, problems=error.problems))
+        document, found = examine(source)
+        contract, kind = (document.contract, document.kind) if document else (None, None)
+        checked.append(Checked(source.name, contract, kind, tuple(found)))
+    return checked
