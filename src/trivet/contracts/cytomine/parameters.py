@@ -147,10 +147,11 @@ def _bound(spec: Fields, key: str, kind: type) -> int | float | None:
     if not spec.has(key):
         return None
     value = spec.data[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and not math.isfinite(value)):
-        spec.note("type", f"`{key}` must be a finite number, not {name_of(value)}", key)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (isinstance(value, float) and not math.isfinite(value)):
+        spec.note("type", f"`{key}` must be a finite number, not {value if number else name_of(value)}", key)
         return None
-    return value
+    return value  # type: ignore[no-any-return]
 
 
 def _string(spec: Fields) -> ValueType:

@@ -34,11 +34,7 @@ _VERSION = re.compile(
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:\S+", re.ASCII)
 _FOLDER = re.compile(r"/[A-Za-z0-9_./-]*", re.ASCII)
-_SYSTEM_TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/run", "/sbin", "/sys") + (
-    "/usr/bin",
-    "/usr/lib",
-    "/usr/sbin",
-)
+_SYSTEM_TREE = re.compile(r"/(?:bin|boot|dev|etc|lib|lib32|lib64|proc|run|sbin|sys|usr/(?:bin|lib|sbin))(?:/.*)?")
 _SYSTEM_ROOTS = ("/", "/home", "/opt", "/root", "/tmp", "/usr", "/usr/local", "/var")  # noqa: S108 - names, not used
 
 
@@ -177,7 +173,7 @@ def _folder(configuration: Fields, key: str, default: str) -> str:
         fault = "may hold only letters, digits and _ . / -"
     elif ".." in text.split("/"):
         fault = "must not hold `..`"
-    elif folder in _SYSTEM_ROOTS or any(folder == tree or folder.startswith(tree + "/") for tree in _SYSTEM_TREES):
+    elif folder in _SYSTEM_ROOTS or _SYSTEM_TREE.fullmatch(folder):
         fault = "would hide a part of the system in the image"
     elif len(folder) > 1024:
         fault = "is longer than 1024 characters"

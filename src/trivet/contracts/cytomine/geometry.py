@@ -1,0 +1,115 @@
+"""Geometries (App Engine tasks, geometry): one GeoJSON object in pixels, y counted from the bottom of the image.
+
+Circle is a Feature of a Point with ``properties {subType: "Circle", radius: …}``, Rectangle a Feature of a Polygon
+with ``properties {subType: "Rectangle"}``. Other properties are kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_DEPTH = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
+
+
+def faults(value: Any) -> Iterator[str]:
+    """Sentences about what is wrong with a geometry; nothing when it is fine.
+
+    Whether lines cross themselves is judged by shapely where it is installed (see `can_judge`).
+    """
+    if not isinstance(value, Mapping):
+        yield "is not a GeoJSON object"
+        return
+    geometry: Any = value
+    properties: Any = {}
+    if value.get("type") == "Feature":
+        geometry, properties = value.get("geometry"), value.get("properties") or {}
+        if not isinstance(geometry, Mapping):
+            yield "is a Feature without a geometry"
+            return
+    kind = geometry.get("type")
+    if not isinstance(kind, str) or kind not in _DEPTH:
+        yield f"has the type {kind!r}; allowed are {', '.join(_DEPTH)} and a Feature of one of them"
+        return
+    found = list(_shape_faults(kind, geometry.get("coordinates")))
+    if isinstance(properties, Mapping):
+        found += _subtype_faults(kind, geometry, properties)
+    else:
+        found.append("has `properties` that are no object")
+    yield from found
+    if not found:
+        yield from _validity(geometry)
+
+
+def can_judge() -> bool:
+    """True when shapely is there to judge whether a geometry is topologically valid."""
+    from importlib.util import find_spec
+
+    return find_spec("shapely") is not None
+
+
+def _subtype_faults(kind: str, geometry: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[str]:
+    subtype = properties.get("subType")
+    if subtype is None:
+        return
+    if subtype == "Circle":
+        radius: Any = properties.get("radius")
+        if kind != "Point":
+            yield f"is a Circle made of a {kind}, not of a Point"
+        if not _is_number(radius) or radius <= 0:
+            yield "is a Circle without a `radius` greater than 0"
+    elif subtype == "Rectangle":
+        rings = geometry.get("coordinates")
+        if kind != "Polygon" or not isinstance(rings, list) or len(rings) != 1 or len(rings[0]) != 5:
+            yield "is a Rectangle that is no Polygon of five positions (the last is the first)"
+    else:
+        yield f"has the subType {subtype!r}; allowed are Circle and Rectangle"
+
+
+def _shape_faults(kind: str, coordinates: Any) -> Iterator[str]:
+    if kind == "Point":
+        if not _is_position(coordinates):
+            yield "has a Point that is no list of two finite numbers"
+        return
+    parts = [coordinates]
+    for _ in range(_DEPTH[kind] - 1):
+        if not all(isinstance(part, list) and part for part in parts):
+            yield f"has coordinates that are not those of a {kind}"
+            return
+        parts = [inner for part in parts for inner in part]
+    for positions in parts:
+        if not isinstance(positions, list) or not positions or not all(map(_is_position, positions)):
+            yield f"has coordinates that are not those of a {kind}: every position is a list of two finite numbers"
+        elif "Polygon" in kind and (len(positions) < 4 or positions[0] != positions[-1]):
+            yield "has a ring that is not closed: at least four positions, the last equal to the first"
+        elif "Line" in kind and len(positions) < 2:
+            yield "has a line of fewer than two positions"
+
+
+def _is_position(data: Any) -> bool:
+    return isinstance(data, list) and 2 <= len(data) <= 4 and all(map(_is_number, data))
+
+
+def _is_number(data: Any) -> bool:
+    if isinstance(data, bool) or not isinstance(data, int | float):
+        return False
+    try:
+        return math.isfinite(data)
+    except OverflowError:
+        return False
+
+
+def _validity(geometry: Mapping[str, Any]) -> Iterator[str]:
+    if not can_judge():
+        return
+    import shapely.geometry
+    import shapely.validation
+
+    try:
+        shape = shapely.geometry.shape(geometry)
+    except (shapely.errors.ShapelyError, ValueError, TypeError) as error:
+        yield f"can't be understood: {error}"
+        return
+    if not shape.is_valid:
+        yield f"is not valid: {shapely.validation.explain_validity(shape)}"
