@@ -9,6 +9,7 @@ Types without constraints of their own are plain subclasses: every dataclass cos
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -98,11 +99,12 @@ class Number(_Bounded):
 
 @dataclass(frozen=True, slots=True)
 class String(ValueType):
-    """Text; lengths in Unicode characters."""
+    """Text; lengths in Unicode characters. ``pattern`` is found somewhere in it (as in JSON Schema)."""
 
     name: ClassVar[str] = "string"
     min_length: int = 0
     max_length: int | None = None
+    pattern: str | None = None
 
     def faults(self, value: Value) -> Iterator[str]:
         if not isinstance(value, str):
@@ -111,10 +113,13 @@ class String(ValueType):
             yield f"{_shown(value)} is shorter than {self.min_length} characters"
         elif self.max_length is not None and len(value) > self.max_length:
             yield f"{_shown(value)} is longer than {self.max_length} characters"
+        elif self.pattern is not None and re.search(self.pattern, value) is None:
+            yield f"{_shown(value)} does not match the pattern {self.pattern}"
 
     def describe(self) -> str:
         upper = "" if self.max_length is None else str(self.max_length)
-        return self.name + (f" of {self.min_length}–{upper} characters" if self.min_length or upper else "")
+        lengths = f" of {self.min_length}–{upper} characters" if self.min_length or upper else ""
+        return self.name + lengths + (f" like {self.pattern}" if self.pattern is not None else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +222,8 @@ class Zarr(ValueType):
     def faults(self, value: Value) -> Iterator[str]:
         if not isinstance(value, str) or not value.startswith(("/", "s3://")):
             yield f"{_shown(value)} is not an absolute path or an s3:// URL"
+        elif ".." in value.split("/"):
+            yield f"{_shown(value)} has a component `..`; write the path without it"
 
 
 @dataclass(frozen=True, slots=True)
