@@ -10,7 +10,7 @@ from trivet.tasks.task import MISSING, Port
 from trivet.tasks.types import Boolean, Directory, Enumeration, File, Integer, Json, Number, String, ValueType
 from trivet.tasks.values import Value
 
-_TEXT_KEYS = {"type", "minLength", "maxLength", "format"}
+_TEXT_KEYS = {"type", "minLength", "maxLength", "pattern", "format"}
 _NUMBER_KEYS = {"type", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 _NOTES = {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly"}
 _NULL = {"type": "null"}
@@ -78,7 +78,7 @@ def _text(schema: Mapping[str, Any]) -> ValueType:
         return File()
     if schema.get("format") == "directory-path":
         return Directory()
-    return String(schema.get("minLength", 0), schema.get("maxLength"))
+    return String(schema.get("minLength", 0), schema.get("maxLength"), schema.get("pattern"))
 
 
 def _bounds(schema: Mapping[str, Any]) -> tuple[Any, ...]:

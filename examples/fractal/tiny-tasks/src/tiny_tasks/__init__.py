@@ -1,0 +1,1 @@
+"""Four small Fractal tasks on OME-Zarr plates."""
