@@ -1,0 +1,390 @@
+"""Units that are processes of this machine: the driver's side of `trivet.engines.worker`."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from trivet.engines import Accepted, Attempt, Ended, EngineError, EngineEvent, Started
+from trivet.tasks.states import Reason
+from trivet.tasks.task import Environment, Program
+from trivet.tasks.work import AttemptId, Invocation, LogPart, Outcome
+
+_WORKER = Path(__file__).with_name("worker.py")
+_BATCH = 500
+_SENT, _ACCEPTED, _STARTED, _ENDED = range(4)
+
+Lost = Callable[[Sequence[AttemptId]], None]
+
+
+class Processes:
+    """Talks to the worker of a directory, which is started when first needed and outlives this object.
+
+    ``slots`` units run at once; a log keeps at most ``log_cap`` bytes. What happens is put on ``events``. ``lost`` is
+    called with attempts to adopt that no worker of this directory ever took; without it they end as lost.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        events: SimpleQueue[Sequence[EngineEvent]],
+        slots: int,
+        log_cap: int,
+        lost: Lost | None = None,
+    ) -> None:
+        self._directory = os.path.abspath(directory)
+        self._home = Path(self._directory, "worker")
+        self._events, self._slots, self._log_cap = events, slots, log_cap
+        self._lost = lost or self.report_lost
+        self._host = socket.gethostname()
+        self._lock = threading.RLock()
+        self._stages: dict[AttemptId, int] = {}
+        self._unclaimed: dict[AttemptId, list[EngineEvent]] = {}
+        self._socket: socket.socket | None = None
+        self._reader: threading.Thread | None = None
+        self._child: int | None = None
+        self._closing = False
+
+    # --- What an engine does ------------------------------------------------------------------------------------
+
+    def prepare(self, programs: Sequence[Program]) -> None:
+        """Raises EngineError for an environment that does not exist."""
+        for program in programs:
+            if isinstance(program, Environment) and program.prefix and not Path(program.prefix).is_dir():
+                raise EngineError(f"there is no environment at {program.prefix}; create it first")
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        """Raises EngineError when no worker can be started."""
+        with self._lock:
+            self._connect()
+            fresh = [attempt for attempt in attempts if self._claim(attempt.id)]
+            self._stages.update((attempt.id, _SENT) for attempt in fresh)
+            for common, units in _batches(fresh, self._directory):
+                self._send(["submit", common, units])
+
+    def adopt(self, attempts: Iterable[AttemptId]) -> None:
+        """Raises EngineError when the record exists, but no worker can be started."""
+        with self._lock:
+            if self._home.joinpath("record.jsonl").exists():
+                self._connect()
+            unknown = [id for id in attempts if self._claim(id)]
+            if unknown:
+                self._lost(unknown)
+
+    def cancel(self, ids: Sequence[AttemptId], grace: float) -> None:
+        with self._lock:
+            mine = [id for id in ids if self._stages.get(id, _ENDED) < _ENDED]
+            if mine:
+                self._send(["cancel", mine, grace])
+
+    def knows(self, id: AttemptId) -> bool:
+        """Whether the attempt was submitted or adopted here."""
+        return id in self._stages
+
+    def report_lost(self, ids: Sequence[AttemptId], message: str = "the worker does not know it") -> None:
+        """Say that nothing can be known about attempts."""
+        with self._lock:
+            self._stages.update(dict.fromkeys(ids, _ENDED))
+            outcome = Outcome(None, reason=Reason.LOST, message=message, host=self._host)
+            self._events.put([Ended(id, outcome) for id in ids])
+
+    def close(self) -> None:
+        """Let go of the worker; it leaves when everything has ended. Waits for it if that is already so."""
+        with self._lock:
+            self._closing = True
+            reader, connection = self._reader, self._socket
+            if connection is not None:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_WR)
+        if reader is not None:
+            reader.join(timeout=30)
+
+    # --- What was known before, and what is told now ---------------------------------------------------------------
+
+    def _claim(self, id: AttemptId) -> bool:
+        """Make an attempt this driver's own, with what is known of it; True if nothing is."""
+        if id in self._stages:
+            return False
+        before = self._unclaimed.pop(id, None)
+        if before is None:
+            return True
+        self._stages[id] = _SENT
+        self._emit(before)
+        return False
+
+    def _emit(self, news: Iterable[EngineEvent]) -> None:
+        """Put on the queue what is new for claimed attempts, and keep the rest for whoever claims it."""
+        stages, told = self._stages, []
+        for event in news:
+            stage = stages.get(event.id)
+            if stage is None:
+                self._unclaimed.setdefault(event.id, []).append(event)
+                continue
+            reached = _ENDED if type(event) is Ended else _STARTED if type(event) is Started else _ACCEPTED
+            if reached > stage:
+                stages[event.id] = reached
+                told.append(event)
+        if told:
+            self._events.put(told)
+
+    def _read_lines(self, lines: Sequence[bytes]) -> Iterator[EngineEvent]:
+        host = self._host
+        for line in lines:
+            try:
+                kind, rows = json.loads(line)
+            except ValueError:
+                continue  # a line of the record that was torn by a crash
+            if kind == "ended":
+                for id, code, started, ended, cpu, peak, log, more in rows:
+                    if started is not None:
+                        yield Started(id, started)
+                    part = LogPart(*log) if log else None
+                    yield Ended(id, _outcome(code, started, ended, cpu, peak, part, host, more))
+            elif kind == "started":
+                for row in rows:
+                    yield Started(row[0], row[1])
+            elif kind == "accepted":
+                for id in rows:
+                    yield Accepted(id)
+
+    # --- The connection -------------------------------------------------------------------------------------------
+
+    def _send(self, message: Any) -> None:
+        if self._socket is not None:
+            with suppress(OSError):  # a worker that died is noticed, and replaced, by the reader
+                self._socket.sendall(_dumps(message))
+
+    def _connect(self) -> None:
+        """Reach the worker, or start one; read what was recorded before, and begin to listen."""
+        if self._socket is not None:
+            return
+        if self._closing:
+            raise EngineError("this engine was closed")
+        try:
+            self._home.mkdir(parents=True, exist_ok=True)
+            connection, hello, rest = self._reach() or self._start()
+        except OSError as error:
+            raise EngineError(f"no worker can be started in {self._directory}: {error}") from error
+        connection.settimeout(None)
+        connection.sendall(_dumps(["hello", dict(os.environ)]))
+        self._socket = connection
+        with open(self._home / "record.jsonl", "rb") as record:
+            history = record.read(hello)
+        self._emit(self._read_lines(history.split(b"\n")[:-1]))
+        self._reader = threading.Thread(target=self._read, args=(connection, rest), name="trivet-worker", daemon=True)
+        self._reader.start()
+
+    def _reach(self) -> tuple[socket.socket, int, bytes] | None:
+        """A connection to a worker that runs already."""
+        note = self._home / "worker.json"
+        try:
+            address = json.loads(note.read_bytes())["socket"]
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(address)
+            return connection, *_hello(connection)
+        except (FileNotFoundError, ConnectionError, EOFError):
+            connection.close()
+            for remove, path in ((os.unlink, address), (os.rmdir, os.path.dirname(address)), (os.unlink, str(note))):
+                with suppress(OSError):
+                    remove(path)
+            return None
+
+    def _start(self) -> tuple[socket.socket, int, bytes]:
+        """A new worker, detached from this process, with a socket whose name is short enough and private."""
+        place = tempfile.mkdtemp(prefix="trivet-", dir=None if len(tempfile.gettempdir()) < 60 else "/tmp")  # noqa: S108
+        address = os.path.join(place, "worker")
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            with socket.socket(socket.AF_UNIX) as listener, open(self._home / "worker.log", "ab") as log:
+                listener.bind(address)
+                listener.listen()
+                connection.connect(address)
+                self._write_note({"socket": address})
+                arguments = [self._directory, str(self._slots), str(self._log_cap), address]
+                self._child = os.posix_spawn(
+                    sys.executable,
+                    [sys.executable, "-I", "-S", "-X", "utf8", str(_WORKER), *arguments],
+                    os.environ,
+                    file_actions=[
+                        (os.POSIX_SPAWN_DUP2, listener.fileno(), 0),
+                        (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+                        (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+                    ],
+                    setsid=True,
+                )
+            return connection, *_hello(connection)
+        except BaseException as error:
+            connection.close()
+            for remove, path in ((os.unlink, address), (os.rmdir, place)):
+                with suppress(OSError):
+                    remove(path)
+            if isinstance(error, EOFError):
+                raise EngineError(f"the worker ended at once; see {self._home / 'worker.log'}") from error
+            raise
+
+    def _write_note(self, note: dict[str, Any]) -> None:
+        temporary = self._home / f"worker.json.{os.getpid()}"
+        temporary.write_text(json.dumps(note) + "\n")
+        temporary.replace(self._home / "worker.json")
+
+    def _read(self, connection: socket.socket, rest: bytes) -> None:
+        """Turn what the worker says into events, until it ends (a thread)."""
+        buffer = bytearray(rest)
+        idle = None
+        while True:
+            *lines, tail = bytes(buffer).split(b"\n") if b"\n" in buffer else [bytes(buffer)]
+            if lines:
+                buffer = bytearray(tail)
+                if lines[-1].startswith(b'["bye"'):
+                    idle = json.loads(lines.pop())[1]
+                with self._lock:
+                    self._emit(self._read_lines(lines))
+            try:
+                data = connection.recv(1 << 18)
+            except OSError:
+                data = b""
+            if not data:
+                break
+            buffer += data
+        self._ended(connection, idle)
+
+    def _ended(self, connection: socket.socket, idle: bool | None) -> None:
+        """The worker is gone (``idle``), goes on alone (not ``idle``), or died (None)."""
+        connection.close()
+        child, self._child = self._child, None
+        if idle is None and child is not None:
+            _wait(child)
+        with self._lock:
+            self._socket = self._reader = None
+            if not self._closing:
+                self._replace()
+        if idle is not None and child is not None:
+            if idle:
+                _wait(child)
+            else:
+                threading.Thread(target=_wait, args=(child,), name="trivet-worker", daemon=True).start()
+
+    def _replace(self) -> None:
+        """After a worker died: another one ends what it left and says what it recorded; the rest is lost."""
+        left = [id for id, stage in self._stages.items() if stage < _ENDED]
+        if not left:
+            return
+        message = "the worker died before it took it"
+        try:
+            self._connect()
+        except EngineError as error:
+            message = f"the worker died, and {error}"
+        self.report_lost([id for id in left if self._stages[id] < _ENDED], message)
+
+
+def _batches(attempts: Sequence[Attempt], directory: str) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """Attempts as the worker wants them: what neighbours share is said once."""
+    here = os.getcwd()
+    common: dict[str, Any] = {}
+    units: list[Any] = []
+    last: Invocation | None = None
+    for attempt in attempts:
+        invocation = attempt.invocation
+        if last is None or not _alike(last, invocation) or len(units) == _BATCH:
+            if units:
+                yield common, units
+            common, units, last = _common(invocation), [], invocation
+        log = invocation.log and os.path.join(directory, invocation.log)
+        argv = (*(invocation.command or ()), *invocation.args)
+        units.append((attempt.id, argv, invocation.workdir or here, log))
+    if units:
+        yield common, units
+
+
+def _alike(one: Invocation, other: Invocation) -> bool:
+    return (
+        one.environment == other.environment
+        and one.program == other.program
+        and one.resources == other.resources
+        and one.time_limit == other.time_limit
+        and one.grace == other.grace
+        and one.mounts == other.mounts
+    )
+
+
+def _common(invocation: Invocation) -> dict[str, Any]:
+    environment = dict(invocation.environment)
+    program = invocation.program
+    if isinstance(program, Environment) and program.prefix:
+        path = environment.get("PATH", os.environ.get("PATH", os.defpath))
+        environment |= {"PATH": os.path.join(program.prefix, "bin") + os.pathsep + path, "VIRTUAL_ENV": program.prefix}
+    common: dict[str, Any] = {"env": environment, "grace": invocation.grace}
+    if invocation.time_limit is not None:
+        common["time"] = invocation.time_limit
+    if invocation.resources.memory is not None:
+        common["memory"] = invocation.resources.memory
+    if invocation.mounts:
+        common["reads"] = [mount.source for mount in invocation.mounts]
+    return common
+
+
+def _outcome(
+    code: int | None,
+    started: float | None,
+    ended: float | None,
+    cpu: float | None,
+    peak: int | None,
+    log: LogPart | None,
+    host: str,
+    more: Mapping[str, Any] | None,
+) -> Outcome:
+    measured = "rusage (largest process)" if peak is not None else ""
+    if not more:
+        return Outcome(code, None, None, "", started, ended, cpu, peak, measured, log, None, host)
+    reason = more.get("reason")
+    return Outcome(
+        exit_code=code,
+        signal=more.get("signal"),
+        reason=Reason(reason) if reason else None,
+        message=more.get("message", ""),
+        started=started,
+        ended=ended,
+        cpu=cpu,
+        peak_memory=peak,
+        measured_by=more.get("measured_by", measured),
+        log=log,
+        host=host,
+    )
+
+
+def _hello(connection: socket.socket) -> tuple[int, bytes]:
+    """How many bytes of the record were written before the worker took this connection, and what it said after."""
+    connection.settimeout(30)
+    data = b""
+    while b"\n" not in data:
+        more = connection.recv(1 << 16)
+        if not more:
+            raise EOFError
+        data += more
+    line, _, rest = data.partition(b"\n")
+    kind, value = json.loads(line)
+    if kind != "hello":
+        raise EngineError(str(value))
+    return value, rest
+
+
+def _dumps(message: Any) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def _wait(child: int) -> None:
+    """No zombie is left of a worker this process started."""
+    with suppress(ChildProcessError):
+        os.waitpid(child, 0)
