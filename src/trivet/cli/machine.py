@@ -1,0 +1,118 @@
+"""What this machine can do: looked at, never changed; every question has an answer, if only «unknown»."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+from trivet import __version__
+from trivet.records import home
+
+_EXTRA = re.compile(r"""([A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['"]([^'"]+)['"]""")
+
+
+def examination() -> dict[str, Any]:
+    """Everything `trivet doctor --json` tells: memory and disk in bytes, None where a question has no answer."""
+    return {
+        "trivet": __version__,
+        "python": {"version": platform.python_version(), "executable": sys.executable},
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpus": _answer(_cpus),
+        "memory": _answer(_memory),
+        "gpus": _answer(_gpus) or [],
+        "cgroup": _answer(_cgroup),
+        "home": _answer(_home),
+        "engines": _answer(_engines) or [],
+        "extras": _answer(_extras) or [],
+    }
+
+
+def _answer(question: Callable[[], Any]) -> Any:
+    """What a question gives; no fault of a machine may stop the doctor."""
+    try:
+        return question()
+    except Exception:
+        return None
+
+
+def _cpus() -> int | None:
+    """CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _memory() -> dict[str, int]:
+    """Bytes of memory: all, and what can be had now."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    memory = {"total": page * os.sysconf("SC_PHYS_PAGES")}
+    information = Path("/proc/meminfo")
+    if information.exists():
+        match = re.search(r"MemAvailable:\s+(\d+) kB", information.read_text())
+        if match is not None:
+            memory["available"] = int(match[1]) * 1024
+    return memory
+
+
+def _gpus() -> list[str]:
+    """NVIDIA GPUs by name."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
+
+
+def _cgroup() -> str | None:
+    """The version of the kernel's control groups, by which memory is measured and limited."""
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists():
+        return "2"
+    return "1" if (root / "memory").is_dir() else None
+
+
+def _home() -> dict[str, Any]:
+    """Where runs are kept, with the free bytes of its disk."""
+    path = home()
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    return {
+        "path": str(path),
+        "exists": path.is_dir(),
+        "writable": existing.is_dir() and os.access(existing, os.W_OK | os.X_OK),
+        "free": shutil.disk_usage(existing).free,
+    }
+
+
+def _engines() -> list[dict[str, Any]]:
+    return [{"name": "local", "ready": True, "version": "", "message": "programs of this machine", "install": ""}]
+
+
+def _extras() -> list[dict[str, Any]]:
+    """The optional parts of Trivet: what they need, and the command that installs what is missing."""
+    extras: dict[str, dict[str, str | None]] = {}
+    for requirement in requires("trivet") or []:
+        match = _EXTRA.match(requirement)
+        if match is not None:
+            extras.setdefault(match[2], {})[match[1]] = _installed(match[1])
+    return [
+        {
+            "name": name,
+            "ready": None not in packages.values(),
+            "packages": packages,
+            "install": "" if None not in packages.values() else f"{sys.executable} -m pip install 'trivet[{name}]'",
+        }
+        for name, packages in extras.items()
+    ]
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

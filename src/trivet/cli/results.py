@@ -1,0 +1,58 @@
+"""How the end of a run is told, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from trivet.records import codec
+from trivet.records.directory import RunDirectory
+from trivet.runs.summary import last_lines
+from trivet.tasks.quantities import format_memory
+from trivet.tasks.states import RunState
+from trivet.tasks.values import FileRef, Value, to_json
+from trivet.tasks.work import RunResult
+
+INTERRUPTED = 130
+
+
+def exit_code(result: RunResult, interrupted: bool = False) -> int:
+    """The task's own exit code where it has one; 130 after Ctrl-C; else 0 or 1."""
+    if result.state is RunState.FINISHED:
+        return 0
+    if interrupted:
+        return INTERRUPTED
+    return result.exit_code or 1
+
+
+def print_result(run: RunDirectory, result: RunResult, as_json: bool) -> None:
+    """Outputs on stdout; how it ended, warnings and what to do about a failure on stderr."""
+    for problem in result.problems:
+        print(problem, file=sys.stderr)
+    if result.state is RunState.FINISHED:
+        print(f"{run.id}  FINISHED", file=sys.stderr)
+    else:
+        reason = f" ({result.reason.value})" if result.reason else ""
+        print(f"{run.id}  {result.state.value}{reason}: {result.message}", file=sys.stderr)
+        if result.state is RunState.FAILED:
+            for line in last_lines(run, 10):
+                print(f"  | {line}", file=sys.stderr)
+        if result.reason is not None and result.reason.remedy:
+            print(f"  hint: {result.reason.remedy.replace('RUN', run.id)}", file=sys.stderr)
+    if as_json:
+        data = {"id": run.id, "directory": str(run.path), **codec.run_result_to_json(result)}
+        print(json.dumps(data, indent=2, ensure_ascii=False))
+        return
+    width = max(map(len, result.outputs), default=0)
+    for name, value in result.outputs.items():
+        print(f"{name:<{width}}  {_shown(value)}")
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, FileRef):
+        size = f"  ({format_memory(value.size)})" if value.size is not None else ""
+        return f"{value.path}{size}"
+    if isinstance(value, list) and value and all(isinstance(item, FileRef) for item in value):
+        return f"{len(value)} files: {_shown(value[0])} …" if len(value) > 1 else _shown(value[0])
+    text = value if isinstance(value, str) else json.dumps(to_json(value), ensure_ascii=False)
+    return text if len(text) <= 200 else f"{text[:180]} … ({len(text)} characters; whole in outputs.json)"

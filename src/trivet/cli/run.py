@@ -1,0 +1,164 @@
+"""``trivet run``: bind, stage, run, collect, record."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from trivet.records.directory import RunDirectory
+    from trivet.runs.options import Options
+    from trivet.tasks.call import Call
+    from trivet.tasks.task import Task
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).partition("=")
+        if not equals or not name:
+            self.fail(f"{value!r} is not of the form NAME=VALUE", param, ctx)
+        return name, text
+
+
+class Duration(click.ParamType[float]):
+    """A length of time: ``90``, ``10m``, ``1h30m``."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from trivet.tasks.quantities import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(
+    "run",
+    epilog="""\b
+Examples:
+  trivet run count-nuclei/ image=@slide.png min_area=30
+  trivet run 'processing-container.json#dicom-to-nrrd' --image dicom-tools:1.0 --input dicom=./patients
+  trivet run 'tiny-tasks#Segment' --input zarr_url=run:last/zarr_urls --detach
+  trivet run run:20261120-223501-7f3a     (the same once more)
+""",
+)
+@click.argument("target", metavar="PATH[#TASK]")
+@click.argument("values", nargs=-1, type=Pair())
+@click.option(
+    "-i",
+    "--input",
+    "files",
+    multiple=True,
+    type=Pair(),
+    metavar="NAME=PATH",
+    help="A file, a directory, or run:RUN/OUTPUT.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False), help="Where outputs go (default: into the run's own directory)."
+)
+@click.option("--each", metavar="NAME", help="Repeat the task for each element of this input.")
+@click.option("--image", help="The container image to use, instead of the document's own.")
+@click.option("--python", metavar="PATH", help="Interpreter or prefix of the environment a package's tasks run in.")
+@click.option("--engine", default="local", show_default=True, help="Where units are started.")
+@click.option(
+    "--runtime", type=click.Choice(["docker", "podman"]), help="What runs images (default: the first that answers)."
+)
+@click.option("--slots", type=click.IntRange(min=1), help="How many units run at once (default: one for each CPU).")
+@click.option("--time-limit", type=Duration(), help="End a unit that takes longer, for example 90 or 1h30m.")
+@click.option(
+    "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
+)
+@click.option("--watch/--detach", default=True, help="Stay and show the log, or let it run in the background.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    target: str,
+    values: tuple[tuple[str, str], ...],
+    files: tuple[tuple[str, str], ...],
+    watch: bool,
+    as_json: bool,
+    **given: Any,
+) -> int:
+    """Run a task: check its inputs, start it, and collect what it gives.
+
+    NAME=VALUE gives an input; NAME=@FILE takes the value from a file, and the same name twice makes a list. The log
+    goes to stderr, the outputs to stdout. The exit code is that of the task.
+    """
+    from trivet.records import home
+    from trivet.runs import adoption, start
+
+    adoption.adopt(home())
+    call, options = _call(target, (*values, *files), given)
+    run = start.create(call, options, home())
+    if not watch:
+        start.detach(run)
+        print(json.dumps({"id": run.id, "directory": str(run.path)}) if as_json else run.id)
+        return 0
+    return _drive(run, call, as_json)
+
+
+def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]) -> tuple[Call, Options]:
+    from trivet.records import home
+    from trivet.runs import inputs, record
+    from trivet.runs.adoption import find
+    from trivet.runs.options import Options
+
+    output = given["output"] and str(Path(given["output"]).absolute())
+    names = ("engine", "runtime", "slots", "time_limit", "grace")
+    if target.startswith("run:"):
+        try:
+            call, _ = record.restore(find(home(), target[4:]).read())
+        except (LookupError, ValueError) as error:
+            raise click.ClickException(str(error)) from None
+        if words:
+            raise click.UsageError("a run is repeated with the values it had; give none, or name the task itself")
+        return call, Options(output=output, **{name: given[name] for name in names})
+    task = _task(target, given["image"], given["python"])
+    call = inputs.bound(task, words, home(), given["each"])
+    _tell(call)
+    return call, Options(output=output, **{name: given[name] for name in names})
+
+
+def _task(target: str, image: str | None, python: str | None) -> Task:
+    from trivet import api
+
+    tasks = api.load(target, image=image, python=python)
+    if len(tasks) != 1:
+        names = "\n".join(f"  {target.partition('#')[0]}#{task.name}" for task in tasks)
+        raise click.UsageError(f"{target} has {len(tasks)} tasks; name one of them:\n{names}")
+    return tasks[0]
+
+
+def _tell(call: Call) -> None:
+    for note in call.notes:
+        print(f"{note}", file=sys.stderr)
+
+
+def _drive(run: RunDirectory, call: Call, as_json: bool) -> int:
+    from trivet.cli.watching import Watcher
+    from trivet.engines import EngineError
+    from trivet.records.journal import NotOwnerError
+    from trivet.runs import start
+
+    watcher = Watcher(run)
+    try:
+        result = start.drive(run, watcher)
+    except (EngineError, NotOwnerError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        watcher.close()
+    from trivet.cli.results import exit_code, print_result
+
+    print_result(run, result, as_json)
+    return exit_code(result, interrupted=watcher.interrupted)

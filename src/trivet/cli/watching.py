@@ -1,0 +1,77 @@
+"""What a person sees of a run while it goes on: its states, its log, or how many units are over."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from trivet.records.directory import RunDirectory
+from trivet.runs.follow import LiveLogs
+from trivet.runs.machine import Change
+from trivet.runs.reporting import Reporter
+from trivet.tasks.quantities import format_duration
+from trivet.tasks.states import RunState
+from trivet.tasks.work import RunResult
+
+EVERY = 2.0
+"""Seconds between two lines about progress where there is no terminal; a terminal is told ten times as often."""
+
+
+class Watcher(Reporter):
+    """Tells on stderr. The log of one unit is shown as it is; of many units, a count."""
+
+    def __init__(self, run: RunDirectory) -> None:
+        self.interrupted = False
+        self._run = run
+        self._logs: LiveLogs | None = None
+        self._terminal = sys.stderr.isatty()
+        self._begin = time.monotonic()
+        self._told = self._begin
+        self._line = False
+
+    def state(self, change: Change) -> None:
+        self._clear()
+        message = f"  {change.message}" if change.message else ""
+        if not change.state.final:
+            print(f"{self._run.id}  {change.state.value}{message}", file=sys.stderr)
+        if change.state is RunState.CANCELLED:
+            self.interrupted = change.message == "interrupted"
+
+    def progress(self, done: int, failed: int, total: int) -> None:
+        if total == 1:
+            if self._logs is None:
+                self._logs = LiveLogs(self._run, _print_bytes)
+            return
+        now = time.monotonic()
+        if total == 0 or now - self._told < (EVERY / 10 if self._terminal else EVERY):
+            return
+        self._told = now
+        rate = done / (now - self._begin)
+        left = f", {format_duration((total - done) / rate)} left" if done else ""
+        bad = f", {failed} failed" if failed else ""
+        text = f"{self._run.id}  {done} of {total} units{bad}, {rate:.1f}/s{left}"
+        if self._terminal:
+            print(f"\r\033[K{text}", end="", flush=True, file=sys.stderr)
+            self._line = True
+        else:
+            print(text, file=sys.stderr)
+
+    def finished(self, result: RunResult) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Show what is left of the log, and stop."""
+        self._clear()
+        if self._logs is not None:
+            self._logs.close()
+            self._logs = None
+
+    def _clear(self) -> None:
+        if self._line:
+            print("\r\033[K", end="", file=sys.stderr)
+            self._line = False
+
+
+def _print_bytes(data: bytes) -> None:
+    sys.stderr.buffer.write(data)
+    sys.stderr.flush()

@@ -1,0 +1,49 @@
+"""From what a user names to the tasks it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trivet.contracts import contract, examine
+from trivet.runs.sources import complete, find, split
+from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
+from trivet.tasks.task import Task
+
+
+def tasks(target: str, python: str | None = None, image: str | None = None) -> tuple[list[Task], list[Problem]]:
+    """The tasks of a target, and what was found wrong with its documents.
+
+    ``target`` is anything `find` takes, with ``#task`` behind it for one of them. ``image`` replaces the image the
+    documents name. Raises ProblemsError when there is no task to give.
+    """
+    path, name = split(target)
+    found: list[Task] = []
+    problems: list[Problem] = []
+    for source in find(path, python):
+        if image is not None:
+            source = replace(source, image=image)
+        try:
+            document, faults = examine(complete(source))
+            problems += faults
+            if document is not None and not has_errors(faults):
+                found += contract(document.contract).tasks(document)
+        except ProblemsError as error:
+            problems += error.problems
+    if name is not None and found:
+        names = [task.name for task in found]
+        found = [task for task in found if task.name == name]
+        if not found:
+            problems.append(Problem("T016", f"there is no task `{name}`", hint=closest(name, names), file=path))
+    if not found:
+        raise ProblemsError(problems)
+    return found, problems
+
+
+def one_task(target: str, python: str | None = None, image: str | None = None) -> tuple[Task, list[Problem]]:
+    """The only task of a target, as `tasks` finds it. Raises ProblemsError when there are several."""
+    found, problems = tasks(target, python, image)
+    if len(found) > 1:
+        path = split(target)[0]
+        shown = ", ".join(f"`{path}#{task.name}`" for task in found[:12]) + (" …" if len(found) > 12 else "")
+        raise ProblemsError([Problem("T017", f"{len(found)} tasks are here", hint=f"name one: {shown}", file=path)])
+    return found[0], problems
