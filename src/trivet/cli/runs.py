@@ -25,11 +25,12 @@ from trivet.tasks.states import RunState
     "--index",
     "url",
     envvar="TRIVET_INDEX",
-    help="Database to list them in, for example postgresql+psycopg://lab@host/trivet (default: SQLite beside the runs).",
+    help="The database to list them in, as postgresql+psycopg://lab@host/trivet (default: SQLite).",
 )
 @click.option("--rebuild", is_flag=True, help="Build the index anew from the runs' directories.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
+    *,
     states: tuple[str, ...],
     contract: str | None,
     limit: int,
@@ -58,12 +59,13 @@ def command(
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return 0
-    from trivet.cli.reporting import print_table
+    from trivet.cli.tables import table
 
     header = ("RUN", "STATE", "REASON", "UNITS", "TASK", "CREATED")
-    table = [
+    lines = [
         (row.id, row.state, row.reason or "", f"{row.done}/{row.units}", f"{row.contract}:{row.task}", row.created)
         for row in rows
     ]
-    print_table(header, table)
+    for line in table(header, lines, indent=""):
+        print(line)
     return 0

@@ -30,3 +30,9 @@ def table(header: Sequence[str] | None, rows: Sequence[Sequence[str]], indent: s
 def width_of_terminal() -> int:
     """Columns to write in; unlimited where the reader is a program."""
     return shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else 10_000
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table to stdout, from the first column on."""
+    for line in table(header, rows, indent=""):
+        print(line)
