@@ -2,4 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trivet.api import Run, call, command, load, run
+
 __version__ = "0.1.0"
+__all__ = ["Run", "__version__", "call", "command", "load", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    # Importing trivet must cost nothing: the interface is loaded when it is first used.
+    if name in __all__:
+        from trivet import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'trivet' has no attribute {name!r}")

@@ -13,6 +13,11 @@ from trivet.tasks.problem import nearest
 COMMANDS = {
     "check": ("trivet.cli.check", "Say what is wrong with task documents."),
     "show": ("trivet.cli.show", "Show what a task takes, gives and needs."),
+    "run": ("trivet.cli.run", "Run a task and record what happened."),
+    "runs": ("trivet.cli.runs", "List runs."),
+    "logs": ("trivet.cli.logs", "Print what the programs of a run printed."),
+    "cancel": ("trivet.cli.cancel", "End a run."),
+    "rm": ("trivet.cli.rm", "Remove runs that are over."),
     "doctor": ("trivet.cli.doctor", "Tell what this machine can do, and what to install."),
 }
 """Every command: the module whose ``command`` it is, and one line of help."""

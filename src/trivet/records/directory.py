@@ -8,7 +8,7 @@
     outputs/       one entry for each output, unless the caller wanted them elsewhere
     logs/          what the programs printed
     requests/      files by which others ask the owner for something (``cancel``)
-    alive          touched by the owner now and then
+    alive          there until the run is over; touched by the owner now and then
 """
 
 from __future__ import annotations
@@ -98,6 +98,15 @@ class RunDirectory:
     def beat(self) -> None:
         """Give a sign of life."""
         (self.path / "alive").touch()
+
+    def rest(self) -> None:
+        """Say that the run is over and nobody needs to look after it."""
+        (self.path / "alive").unlink(missing_ok=True)
+
+    @property
+    def resting(self) -> bool:
+        """True when nobody needs to look after the run."""
+        return not (self.path / "alive").exists()
 
     def owner_alive(self) -> bool:
         """Whether the process that wrote the journal last still runs.

@@ -38,6 +38,8 @@ def find(home: Path, name: str) -> RunDirectory:
 
 def orphaned(run: RunDirectory) -> bool:
     """True for a run that is not over and that nobody drives (any more)."""
+    if run.resting:
+        return False
     try:
         over = "result" in run.read()
     except (OSError, ValueError):

@@ -283,6 +283,7 @@ class Driver:
         self.directory.write(
             record.concluded(self._record, result, self._machine, list(self._progress.outcomes.values()), inputs)
         )
+        self.directory.rest()
         if result.state is RunState.FINISHED and self.directory.work.exists():
             shutil.rmtree(self.directory.work, ignore_errors=True)
         self.reporter.finished(result)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trivet.runs.adoption import find
 from trivet.tasks import types
+from trivet.tasks.call import Call, bind
 from trivet.tasks.problem import Problem, ProblemsError, closest
 from trivet.tasks.task import Port, Task
 from trivet.tasks.types import ValueType
@@ -18,44 +19,54 @@ from trivet.tasks.values import FileRef, Value, from_json
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-def from_words(task: Task, words: Iterable[tuple[str, str]], home: Path, each: str | None = None) -> dict[str, Value]:
-    """Values from ``(name, text)`` pairs, in the order given; the same name twice makes a list.
+def bound(task: Task, words: Iterable[tuple[str, str]], home: Path, each: str | None = None) -> Call:
+    """A call from ``(name, text)`` pairs, in the order given; the same name twice makes a list.
 
     A text is read by the type of its port; ``@PATH`` takes a file's content (for a file, the file itself), and
     ``run:RUN/PORT`` an output of an earlier run. Raises ProblemsError with everything that is wrong.
     """
     gathered: dict[str, list[Value]] = {}
     problems: list[Problem] = []
+    refused: set[str] = set()
     for name, text in words:
-        port = task.input(name) or (Port(name, types.String()) if task.open_inputs else None)
-        if port is None:
-            known = (port.name for port in task.inputs)
-            problems.append(Problem("B001", f"{task.name} has no input `{name}`", hint=closest(name, known)))
-            continue
-        repeated = name in (each, task.repeats)
+        port = task.input(name) or Port(name, types.String())
         try:
-            gathered.setdefault(name, []).append(_from_text(port, text, home, repeated))
+            value = _from_text(port, text, home, repeated=name in (each, task.repeats))
+            gathered.setdefault(name, []).append(value)
         except ValueError as error:
+            refused.add(name)
             problems.append(Problem("B003", f"input `{name}`: {error}"))
-    if problems:
-        raise ProblemsError(problems)
-    return {name: _joined(task, name, values, each) for name, values in gathered.items()}
+    values = {name: _joined(task, name, found, each) for name, found in gathered.items() if name not in refused}
+    return _bind(task, values, each, problems, refused)
 
 
-def from_python(task: Task, values: Mapping[str, Any], each: str | None = None) -> dict[str, Value]:
-    """Values from Python objects: paths become references where a port takes a file. Raises ProblemsError."""
+def bound_python(task: Task, values: Mapping[str, Any], each: str | None = None) -> Call:
+    """A call from Python objects: paths become references where a port takes a file. Raises ProblemsError."""
     problems: list[Problem] = []
-    result: dict[str, Value] = {}
+    good: dict[str, Value] = {}
     for name, value in values.items():
         port = task.input(name)
         try:
-            repeated = port is not None and name in (each, task.repeats)
-            result[name] = value if port is None else _from_python(port, port.type, value, repeated)
+            repeated = name in (each, task.repeats)
+            good[name] = value if port is None else _from_python(port, port.type, value, repeated)
         except ValueError as error:
             problems.append(Problem("B003", f"input `{name}`: {error}"))
+    return _bind(task, good, each, problems, values.keys() - good.keys())
+
+
+def _bind(
+    task: Task, values: dict[str, Value], each: str | None, problems: list[Problem], refused: Collection[str]
+) -> Call:
+    """Bind what could be read, and tell what is wrong with it beside what could not."""
+    try:
+        call = bind(task, values, each)
+    except ProblemsError as error:
+        absent = {f"input `{name}` " for name in refused}
+        more = [item for item in error.problems if item.code != "B002" or not item.message.startswith(tuple(absent))]
+        raise ProblemsError([*problems, *more]) from None
     if problems:
         raise ProblemsError(problems)
-    return result
+    return call
 
 
 def reference(port: Port, text: str | Path) -> FileRef:

@@ -241,7 +241,8 @@ class Machine:
         """States only move forward; waiting may be said again in other words."""
         repeated = state is RunState.PENDING and self.state is state and self.history[-1].message != message
         if _ORDER[state] > _ORDER[self.state] or repeated:
-            self.history.append(Change(state, at, message))
+            # Engine and driver look at their clocks one after the other; a history never goes backwards.
+            self.history.append(Change(state, max(at, self.history[-1].at), message))
 
 
 def replay(machine: Machine, events: Iterable[Event]) -> list[Instruction]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,7 +46,12 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
         raise ProblemsError(problems)
     now = time.time()
     directory = RunDirectory.create(home or default_home(), now)
-    directory.write(record.asked(directory.id, call, options, now))
+    try:
+        directory.write(record.asked(directory.id, call, options, now))
+        directory.beat()
+    except OSError:
+        shutil.rmtree(directory.path, ignore_errors=True)
+        raise
     return directory
 
 

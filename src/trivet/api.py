@@ -1,0 +1,122 @@
+"""The public Python interface: load tasks, call them with values, run the calls.
+
+::
+
+    import trivet
+
+    [task] = trivet.load("examples/cytomine/count-nuclei")
+    run = trivet.run(trivet.call(task, {"image": "slide.png", "min_area": 30}))
+    print(run.result.state, run.result.outputs["count"])
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trivet.contracts import contract, detect
+from trivet.contracts.source import Source
+from trivet.records import home as default_home
+from trivet.records.codec import run_result_from_json
+from trivet.records.directory import RunDirectory
+from trivet.runs import follow, inputs, progress, sources, start
+from trivet.runs.options import Options
+from trivet.runs.reporting import Reporter
+from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
+from trivet.tasks.task import ContainerImage, Task
+from trivet.tasks.work import Outcome, RunResult
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run, by its directory; everything is read from there when asked for."""
+
+    directory: RunDirectory
+
+    @property
+    def id(self) -> str:
+        return self.directory.id
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The content of ``run.json``."""
+        return self.directory.read()
+
+    @property
+    def result(self) -> RunResult | None:
+        """How it ended; None while it goes on."""
+        data = self.record.get("result")
+        return None if data is None else run_result_from_json(data)
+
+    def units(self) -> list[tuple[str, Outcome | None]]:
+        """Name and outcome of every unit known by now (None: not over), in order."""
+        state = progress.read(self.directory)
+        return [(unit.name, state.outcomes.get(number)) for number, unit in enumerate(state.units)]
+
+    def logs(self) -> dict[str, bytes]:
+        """What the units printed, by name, as far as they printed anything."""
+        return dict(follow.parts(self.directory, progress.read(self.directory)))
+
+
+def load(target: str | Path, *, image: str | None = None, python: str | None = None) -> list[Task]:
+    """The tasks of a document, directory, bundle, wheel, installed package or image; ``PATH#task`` names one.
+
+    ``image`` is the container image to use instead of the document's own, ``python`` the interpreter or prefix of the
+    environment that a package's tasks run in. Raises ProblemsError with every error of the documents.
+    """
+    path, name = sources.split(str(target))
+    found = [task for source in sources.find(path, python) for task in _tasks(source, image)]
+    if name is None:
+        return found
+    named = [task for task in found if name in (task.name, task.title)]
+    if not named:
+        known = closest(name, (task.name for task in found))
+        raise ProblemsError([Problem("T010", f"{path} has no task `{name}`", hint=known)])
+    return named
+
+
+def command(argv: Sequence[str], *, image: str | None = None, **fields: Any) -> Task:
+    """A task that is just a command line; ``{name}`` in a word stands for an input or output of that name.
+
+    ``fields`` are those of the command contract: ``name``, ``inputs``, ``outputs``, ``resources`` …
+    """
+    document = {"trivet": 1, "command": list(argv), **fields, **({"image": image} if image else {})}
+    [task] = _tasks(Source("command.json", json.dumps(document), Path.cwd()), None)
+    return task
+
+
+def call(task: Task, values: Mapping[str, Any] | None = None, *, each: str | None = None) -> Call:
+    """The task with checked values; ``each`` names the input that is given a list to be repeated over.
+
+    Raises ProblemsError with everything that is wrong.
+    """
+    return inputs.bound_python(task, values or {}, each)
+
+
+def run(call: Call, *, home: Path | None = None, reporter: Reporter | None = None, **options: Any) -> Run:
+    """Run a call to its end here. ``options`` are those of `trivet.runs.options.Options`.
+
+    Raises ProblemsError before anything starts; what goes wrong later is in the result.
+    """
+    directory = start.create(call, Options(**options), home or default_home())
+    start.drive(directory, reporter)
+    return Run(directory)
+
+
+def _tasks(source: Source, image: str | None) -> list[Task]:
+    name = detect(source)
+    if name is None:
+        message = "not a task document of any known contract"
+        raise ProblemsError(source.place([source.parsed[1] or Problem("T008", message)]))
+    room = contract(name)
+    completed = sources.complete(replace(source, image=image) if image else source)
+    document = room.read(completed)
+    problems = completed.place(room.check(document))
+    if has_errors(problems):
+        raise ProblemsError(problems)
+    tasks = list(room.tasks(document))
+    return [replace(task, program=ContainerImage(image)) for task in tasks] if image else tasks
