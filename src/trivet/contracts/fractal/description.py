@@ -9,6 +9,7 @@ from typing import Any
 
 from trivet.contracts.fractal import environment, legacy
 from trivet.contracts.fractal.manifest import (
+    METADATA,
     NON_PARALLEL,
     PARALLEL,
     PARTS,
@@ -39,7 +40,7 @@ OUTPUTS = (
 def tasks(document: Document) -> Sequence[Task]:
     """The tasks of a manifest without errors. Those whose executables don't fit their type are left out."""
     prefix = prefix_of(document)
-    name, versions = environment.identity(document.base, prefix)
+    name, versions = environment.identity(document.base, prefix, document.texts.get(METADATA, ""))
     program = Environment(prefix, versions)
     describe = _legacy_task if document.kind == "manifest-v1" else _task
     found = (describe(document, entry, program, name) for entry in document.data["task_list"])

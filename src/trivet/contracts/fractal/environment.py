@@ -12,7 +12,7 @@ from pathlib import Path
 
 def interpreter(prefix: str | None) -> str:
     """The Python that runs the tasks: that of the environment, or the one that runs this program."""
-    return sys.executable if prefix is None else str(Path(prefix, "bin", "python"))
+    return sys.executable if prefix in (None, sys.prefix) else f"{prefix}/bin/python3"
 
 
 def normalized(name: str) -> str:
@@ -20,11 +20,11 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def identity(root: str, prefix: str | None) -> tuple[str, dict[str, str]]:
+def identity(root: str, prefix: str | None, metadata: str = "") -> tuple[str, dict[str, str]]:
     """Name of the distribution a package directory belongs to, and versions: its own first, then what it requires.
 
-    An environment that has it installed is asked first, then the project it stands in; the name of the directory is
-    the last resort.
+    ``metadata`` is the distribution's own, where it is known. Otherwise the environment that has it installed is asked,
+    then the project it stands in; the name of the directory is the last resort.
     """
     from importlib.metadata import Distribution, distributions
 
@@ -32,7 +32,7 @@ def identity(root: str, prefix: str | None) -> tuple[str, dict[str, str]]:
     for distribution in distributions(path=_search_path(prefix)):
         name = normalized(distribution.metadata["Name"] or "")
         installed.setdefault(name, distribution)
-    project, version = _project(Path(root))
+    project, version = _header(metadata) if metadata else _project(Path(root))
     for name in (project, normalized(Path(root).name)):
         if name in installed:
             found = installed[name]
@@ -42,6 +42,12 @@ def identity(root: str, prefix: str | None) -> tuple[str, dict[str, str]]:
             return name, versions
     name = project or normalized(Path(root).name)
     return name, {name: version} if version else {}
+
+
+def _header(metadata: str) -> tuple[str, str]:
+    """Name and version of a distribution by its metadata."""
+    fields = dict(line.split(": ", 1) for line in metadata.partition("\n\n")[0].splitlines() if ": " in line)
+    return normalized(fields.get("Name", "").strip()), fields.get("Version", "").strip()
 
 
 def _plain(requirements: Iterable[str]) -> Iterable[str]:

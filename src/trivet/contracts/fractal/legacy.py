@@ -31,9 +31,10 @@ def check(document: Document, problems: list[Problem]) -> Sequence[Problem]:
         hint="a newer version of the package may have a manifest of version 2",
     )
     has_schemas = fields.get("has_args_schemas", bool, False)
+    package = rules.Package(document)
     for task in rules.named_tasks(fields):
         task.get("executable", str, required=True)
-        rules.check_executable(task, "executable", document.base)
+        rules.check_executable(task, "executable", package)
         for key in ("input_type", "output_type"):
             task.get(key, str, required=True)
         meta = task.child("meta")

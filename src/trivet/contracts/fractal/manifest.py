@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trivet.contracts.source import Source
 from trivet.tasks.document import Document
+from trivet.tasks.problem import Problem
 
 FILE_NAME = "__FRACTAL_MANIFEST__.json"
-ENVIRONMENT = "environment.json"
-"""Name of the text that keeps the Python environment a manifest was found in beside the manifest's own."""
+METADATA = "METADATA"
+"""The attachment with the metadata of the distribution a manifest belongs to, where one is known."""
 
 NON_PARALLEL, PARALLEL = "non_parallel", "parallel"
 """The two parts a task may have; also the endings of the names of their fields."""
@@ -29,6 +30,16 @@ RESERVED = ("zarr_url", "zarr_urls", "zarr_dir", "init_args")
 """Arguments that the runner supplies; nobody else may."""
 
 
+class Origin:
+    """How a manifest was read: the problem that prevents it (or None), the environment its package is installed in,
+    the wheel it stands in."""
+
+    def __init__(self, problem: Problem | None, prefix: Path | None, archive: Path | None) -> None:
+        self.problem = problem
+        self.prefix = prefix
+        self.archive = archive
+
+
 def detect(source: Source) -> bool:
     """True for any file of that name, and for any object that has a manifest's version or list of tasks."""
     if source.name.endswith(FILE_NAME):
@@ -37,19 +48,17 @@ def detect(source: Source) -> bool:
 
 
 def read(source: Source) -> Document:
-    """The document; ``model`` is the problem that prevents reading it, or None."""
+    """The document; its ``model`` is an `Origin`."""
     data, problem = source.parsed
-    texts = source.texts
-    if source.prefix is not None:
-        texts[ENVIRONMENT] = json.dumps({"prefix": str(source.prefix)})
+    origin = Origin(problem, source.prefix, source.archive)
     kind = "manifest-v1" if isinstance(data, dict) and data.get("manifest_version") == "1" else "manifest"
-    return Document("fractal", kind, texts, str(source.base), source.name, data, problem)
+    return Document("fractal", kind, source.texts, str(source.base), source.name, data, origin)
 
 
 def prefix_of(document: Document) -> str | None:
     """The Python environment the package is installed in; None when nobody named one."""
-    text = document.texts.get(ENVIRONMENT)
-    return None if text is None else json.loads(text)["prefix"]
+    prefix = document.model.prefix
+    return None if prefix is None else str(prefix)
 
 
 def entry_of(document: Document, name: str) -> Mapping[str, Any]:

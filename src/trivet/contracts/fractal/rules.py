@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trivet.contracts.fields import Fields
 from trivet.contracts.fractal import schemas
@@ -12,6 +12,9 @@ from trivet.contracts.fractal.manifest import NON_PARALLEL, PARALLEL, PARTS, is_
 from trivet.contracts.parsing import duplicate_keys
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem, closest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CODES = {"missing": "F001", "type": "F002", "unknown": "F003"}
 
@@ -34,17 +37,33 @@ def supplied(kind: str, part: str) -> tuple[str, ...]:
     return _SUPPLIED.get((len(PARTS.get(kind, ())) == 2, is_converter(kind), part), ())
 
 
+class Package:
+    """The directory or the wheel a manifest stands in."""
+
+    def __init__(self, document: Document) -> None:
+        self.base = document.base
+        archive = document.model.archive
+        self.members = _members(archive, document.origin) if archive else None
+        self.complete = self.members is not None or os.path.exists(os.path.join(self.base, "__init__.py"))  # noqa: PTH110, PTH118
+
+    def has(self, executable: str) -> bool:
+        """True when the package has a file at that path."""
+        if self.members is not None:
+            return executable.removeprefix("./") in self.members
+        return "\x00" not in executable and os.path.isfile(os.path.join(self.base, executable))  # noqa: PTH113, PTH118
+
+
 def check(document: Document) -> Sequence[Problem]:
     """Every problem of a manifest, in the order of the file."""
-    if document.model is not None:
-        return [document.model]
+    if document.model.problem is not None:
+        return [document.model.problem]
     problems = list(duplicate_keys(document.data))
     if document.kind == "manifest-v1":
         from trivet.contracts.fractal import legacy
 
         return legacy.check(document, problems)
     fields = Fields(document.data, problems, CODES)
-    _manifest(fields, document.base)
+    _manifest(fields, Package(document))
     return problems
 
 
@@ -61,7 +80,7 @@ def named_tasks(fields: Fields) -> Iterator[Fields]:
         yield task
 
 
-def check_executable(fields: Fields, key: str, base: str) -> None:
+def check_executable(fields: Fields, key: str, package: Package) -> None:
     """An executable is a path below the package, is there, and can stand in a command."""
     executable = fields.get(key, str, None, null=True)
     if executable is None:
@@ -73,12 +92,13 @@ def check_executable(fields: Fields, key: str, base: str) -> None:
     elif _FORBIDDEN & set(executable):
         found = " ".join(sorted(_FORBIDDEN & set(executable)))
         fields.note("F019", f"`{executable}` can't be part of a command: it holds {found}", key)
-    elif "\x00" in executable or not os.path.isfile(os.path.join(base, executable)):  # noqa: PTH113, PTH118
+    elif not package.has(executable):
         # A manifest on its own can be read; one in its package promises the files.
-        packaged = os.path.exists(os.path.join(base, "__init__.py"))  # noqa: PTH110, PTH118
         message = f"`{executable}` does not exist beside the manifest"
-        hint = "" if packaged else "this manifest does not stand in its package; its tasks can't be run from here"
-        fields.note("F020", message, key, severity="error" if packaged else "warning", hint=hint)
+        hint = (
+            "" if package.complete else "this manifest does not stand in its package; its tasks can't be run from here"
+        )
+        fields.note("F020", message, key, severity="error" if package.complete else "warning", hint=hint)
 
 
 def check_text(fields: Fields, key: str) -> None:
@@ -109,24 +129,24 @@ def check_schema_version(fields: Fields) -> None:
         )
 
 
-def _manifest(fields: Fields, base: str) -> None:
+def _manifest(fields: Fields, package: Package) -> None:
     version = fields.get("manifest_version", str, required=True)
     if version not in ("2", None):
         fields.note("F005", f"version {version!r} of the manifest is not known; known: '2' and '1'", "manifest_version")
     has_schemas = fields.get("has_args_schemas", bool, False)
     for task in named_tasks(fields):
-        _task(task, bool(has_schemas), base)
+        _task(task, bool(has_schemas), package)
     check_schema_version(fields)
     check_text(fields, "authors")
     fields.unknown()
 
 
-def _task(task: Fields, has_schemas: bool, base: str) -> None:
+def _task(task: Fields, has_schemas: bool, package: Package) -> None:
     declared = task.get("type", str, None, null=True)
     if declared is not None and declared not in PARTS:
         task.note("F011", f"`{declared}` is no type of task", "type", hint=closest(declared, PARTS))
     for part in (NON_PARALLEL, PARALLEL):
-        check_executable(task, f"executable_{part}", base)
+        check_executable(task, f"executable_{part}", package)
     present = [part for part in (NON_PARALLEL, PARALLEL) if task.data.get(f"executable_{part}") is not None]
     kind = type_of(task.data)
     if not present:
@@ -165,6 +185,18 @@ def _part(task: Fields, part: str, present: bool, has_schemas: bool, kind: str) 
     if not found:
         for message in _reserved(schema, supplied(kind, part)):
             task.note("F018", message, key, severity="warning")
+
+
+def _members(archive: Path, manifest: str) -> set[str]:
+    """Paths of a wheel's files below the directory of a manifest in it."""
+    from zipfile import BadZipFile, ZipFile
+
+    folder = manifest.removeprefix(f"{archive}/").rpartition("/")[0] + "/"
+    try:
+        with ZipFile(archive) as wheel:
+            return {name.removeprefix(folder) for name in wheel.namelist() if name.startswith(folder)}
+    except (OSError, BadZipFile):
+        return set()
 
 
 def _reserved(schema: dict[str, Any], given: tuple[str, ...]) -> Iterator[str]:

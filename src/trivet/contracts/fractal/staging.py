@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from trivet.contracts.fractal.manifest import PARTS, RESERVED, entry_of, prefix_
 from trivet.contracts.fractal.rules import supplied
 from trivet.datasets.urls import normalize_url
 from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.values import FileRef, Value
 from trivet.tasks.work import AttemptDirectory, Invocation, Unit
 
@@ -23,17 +25,22 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     """Write the arguments and say how to start the unit (Fractal, arguments file and command line).
 
     The output file is not made: a task refuses to start when it exists. The unit works in its own directory.
+    Raises ProblemsError when the task's script is not there.
     """
     document = call.task.document
     entry = entry_of(document, call.task.name)
     part = part_of(call, unit)
+    script = f"{document.base}/{entry[f'executable_{part}']}"
+    if not os.path.isfile(script):  # noqa: PTH113
+        hint = "install the package, and name it (and its environment) instead of this file"
+        raise ProblemsError([Problem("F020", f"{script} does not exist", hint=hint)])
     root = where.make()
     arguments = root / ARGUMENTS
     text = json.dumps(arguments_of(call, unit), indent=2, allow_nan=False)
     arguments.write_text(text + "\n", encoding="utf-8")
     return Invocation(
         call.task.program,
-        (interpreter(prefix_of(document)), f"{document.base}/{entry[f'executable_{part}']}"),
+        (interpreter(prefix_of(document)), script),
         args=("--args-json", str(arguments), "--out-json", str(root / OUTPUT)),
         workdir=str(root),
         resources=resources_of(entry.get(f"meta_{part}")),

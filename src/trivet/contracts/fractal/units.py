@@ -96,14 +96,16 @@ def selected(call: Call) -> list[str]:
 
 
 def _processed(call: Call, results: Sequence[UnitResult]) -> Sequence[str]:
+    """The images whose units ended well; of several units for all images, only when every one ended well."""
     images = selected(call)
-    if call.each != "zarr_url":
-        return images if all(result.ok for result in results) else []
-    return [images[_index(result.unit)] for result in results if result.ok]
-
-
-def _index(unit: str) -> int:
-    return int(unit.rsplit("-", 1)[1])
+    if call.each == "zarr_url":
+        return [images[int(result.unit.rsplit("-", 1)[1])] for result in results if result.ok]
+    if phases(call) == 2:
+        # A run that was stopped has results of the units that were started only.
+        total = 1 + len(results[0].note or ()) if results else 0
+    else:
+        total = 1 if call.each is None else len(cast("Sequence[Value]", call.values[call.each]))
+    return images if sum(result.ok for result in results) == total else []
 
 
 def _contradicted(result: UnitResult, urls: Sequence[str]) -> UnitResult:
