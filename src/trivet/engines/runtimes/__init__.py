@@ -1,1 +1,100 @@
 """Runtimes: how an image becomes a process on a machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from trivet.engines import EngineError, EngineEvent
+
+if TYPE_CHECKING:
+    from trivet.engines.runtimes.api import Api, Version
+    from trivet.engines.runtimes.containers import Containers
+
+RUNTIMES = ("docker", "podman")
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeStatus:
+    """What `probe` found: where a runtime answers, or why it does not."""
+
+    name: str
+    available: bool
+    version: str = ""
+    socket: str = ""
+    reason: str = ""
+
+
+def connect(runtime: str | None, directory: Path, events: SimpleQueue[Sequence[EngineEvent]], slots: int) -> Containers:
+    """What runs containers for a run in ``directory``, ``slots`` at once, by ``runtime`` or by the first that answers.
+
+    Raises EngineError, which says what was tried and what to do.
+    """
+    from trivet.engines.runtimes.api import ApiError, UnreachableError
+    from trivet.engines.runtimes.containers import Containers
+
+    api, version, release = open_api(runtime)
+    try:
+        return Containers(api, version, directory, events, slots=slots, release=release)
+    except (ApiError, UnreachableError) as error:
+        release()
+        raise EngineError(f"the container engine at {api.path} does not work: {error}") from error
+
+
+def open_api(runtime: str | None = None) -> tuple[Api, Version, Callable[[], None]]:
+    """A client of ``runtime`` or of the first that answers, its version, and what to call when done with it.
+
+    Raises EngineError, which says what was tried and what to do.
+    """
+    if runtime is not None and runtime not in RUNTIMES:
+        raise EngineError(f"there is no runtime {runtime!r}; known: {', '.join(RUNTIMES)}")
+    reasons = []
+    for name in (runtime,) if runtime else RUNTIMES:
+        try:
+            return _open(name)
+        except EngineError as error:
+            reasons.append(f"{name}: {error}")
+    packages = " or ".join({"docker": "docker.io"}.get(name, name) for name in ((runtime,) if runtime else RUNTIMES))
+    raise EngineError(f"no container engine (install {packages}, or start it): " + "; ".join(reasons))
+
+
+def probe() -> list[RuntimeStatus]:
+    """Every runtime, whether it answers, and why not. Never raises."""
+    found = []
+    for name in RUNTIMES:
+        try:
+            api, version, release = _open(name)
+            release()
+            found.append(RuntimeStatus(name, True, f"{version.name} {version.version}", api.path))
+        except Exception as error:  # whatever is wrong with a runtime is an answer here
+            found.append(RuntimeStatus(name, False, reason=str(error) or type(error).__name__))
+    return found
+
+
+def _open(name: str) -> tuple[Api, Version, Callable[[], None]]:
+    from trivet.engines.runtimes import docker, podman
+    from trivet.engines.runtimes.api import Api, ApiError, UnreachableError
+
+    reasons = []
+    try:
+        paths = docker.sockets() if name == docker.NAME else podman.sockets()
+    except ValueError as error:
+        raise EngineError(str(error)) from error
+    for path in paths:
+        api = Api(path)
+        try:
+            return api, api.version(), api.close
+        except (UnreachableError, ApiError) as error:
+            reasons.append(str(error))
+    if name == podman.NAME and not os.environ.get("CONTAINER_HOST"):
+        try:
+            path, end = podman.start_service()
+            api = Api(path)
+            return api, api.version(), end
+        except (UnreachableError, ApiError) as error:
+            reasons.append(str(error))
+    raise EngineError(", ".join(reasons))

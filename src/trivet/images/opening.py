@@ -1,0 +1,123 @@
+"""Opening an image archive: a tar (compressed or not), alone or as an entry of a zip bundle, read as a stream."""
+
+from __future__ import annotations
+
+import posixpath
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from lzma import LZMAError
+from pathlib import Path
+from typing import IO, Any, cast
+
+_HEADER_LIMIT = 2**20
+_MEMBER_LIMIT = 5_000_000
+_SMALL = 2**30
+_RATIO = 200
+
+
+class ImageError(ValueError):
+    """An image archive that can't be read, or must not be trusted; the message names the file."""
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose own extensions (long names, attributes) are bounded: tarfile reads them into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: Any, encoding: str, errors: str) -> _Header:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in (b"x", b"g", b"L", b"K", b"X") and header.size > _HEADER_LIMIT:
+            raise ImageError(f"a header of {header.size} bytes is no honest one")
+        return header
+
+
+class Tar(tarfile.TarFile):
+    """A tar that knows how many bytes it has as ``stored``, before anything is unfolded."""
+
+    tarinfo = _Header
+    stored = 0
+
+
+@contextmanager
+def open_archive(path: str) -> Iterator[Tar]:
+    """The tar of an image: PATH.tar, BUNDLE.zip!ENTRY.tar, or BUNDLE.zip with one image in it.
+
+    Members come in the file's order, and can be read only in this order. Raises ImageError for everything that is
+    wrong with the archive, now or while it is read.
+    """
+    file, _, entry = path.partition("!") if not Path(path).exists() else (path, "", "")
+    try:
+        if not Path(file).is_file():
+            raise ImageError("is not a file" if Path(file).exists() else "does not exist")
+        with open(file, "rb") as stream:
+            size = Path(file).stat().st_size
+            if stream.read(4) == b"PK\3\4":
+                with zipfile.ZipFile(stream) as bundle, bundle.open(entry or _entry(bundle, file)) as inner:
+                    yield _tar(inner, "r|*", size)
+            elif entry:
+                raise ImageError("is not a zip archive")
+            else:
+                stream.seek(0)
+                yield _tar(stream, "r:*", size)
+    except KeyError:
+        raise ImageError(f"{file} has no entry {entry}") from None
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, ValueError) as error:
+        raise ImageError(f"{path}: is not a readable image archive ({error})") from error
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror or error}") from error
+
+
+def members(tar: Tar) -> Iterator[tarfile.TarInfo]:
+    """The members of a tar, one after the other, none kept in memory; refuses a tar that unfolds without measure."""
+    limit = max(_SMALL, _RATIO * tar.stored)
+    for count, member in enumerate(tar):
+        if count > _MEMBER_LIMIT:
+            raise ImageError(f"more than {_MEMBER_LIMIT} files")
+        if member.offset_data + member.size > limit:
+            raise ImageError(f"{tar.stored} bytes unfold to more than {limit}")
+        cast(Any, tar).members.clear()
+        yield member
+
+
+def nested(tar: Tar, member: tarfile.TarInfo) -> Iterator[tuple[Tar, tarfile.TarInfo]]:
+    """The members of a tar inside a tar (a layer), each with the tar to read it from."""
+    inner = _tar(cast(IO[bytes], tar.extractfile(member)), "r|*", member.size)
+    for item in members(inner):
+        yield inner, item
+
+
+def plain_name(name: str) -> str:
+    """A member's name without ``./`` and leading slashes; ImageError for one that leaves the archive."""
+    plain = posixpath.normpath("/" + name).lstrip("/")
+    if ".." in name.split("/"):
+        raise ImageError(f"the name {name!r} leads out of the archive")
+    return plain
+
+
+def _tar(stream: IO[bytes], mode: str, stored: int) -> Tar:
+    tar = cast(Tar, Tar.open(fileobj=stream, mode=mode))  # type: ignore[call-overload]
+    tar.stored = stored
+    return tar
+
+
+def _entry(bundle: zipfile.ZipFile, file: str) -> str:
+    """The image in a bundle (Cytomine, bundle: any ``.tar``; by convention NAMESPACE-VERSION.tar or image.tar)."""
+    names = [
+        name
+        for name in bundle.namelist()
+        if name.lower().endswith(".tar")
+        and not name.startswith("__MACOSX/")
+        and not posixpath.basename(name).startswith("._")
+    ]
+    if len(names) == 1:
+        return names[0]
+    for wanted in (Path(file).stem + ".tar", "image.tar"):
+        if wanted in names:
+            return wanted
+    if not names:
+        raise ImageError("holds no image (no entry ends in .tar)")
+    raise ImageError(f"holds several images ({', '.join(names[:5])}); write {file}!ENTRY to choose one")
