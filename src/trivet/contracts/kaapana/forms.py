@@ -112,7 +112,7 @@ def _template(fields: Fields, flat: bool = False) -> Template:
 
 def _channel(fields: Fields, output: bool = False) -> Channel:
     name = _named(fields, "name")
-    mounted_path = fields.get("mounted_path", str, "", required=True)
+    mounted_path = _named(fields, "mounted_path")
     description = fields.get("description", str, "", null=True)
     rule = _scale_rule(fields, output)
     fields.unknown()
@@ -120,7 +120,7 @@ def _channel(fields: Fields, output: bool = False) -> Channel:
 
 
 def _variable(fields: Fields) -> Variable:
-    name = fields.get("name", str, "", required=True)
+    name = _named(fields, "name")
     value = _text(fields, "value")
     kind = fields.get("type", str, "string", null=True)
     if kind not in _KINDS:
@@ -178,7 +178,7 @@ def _volume(fields: Fields) -> tuple[str | None, Mapping[str, Any] | None]:
 
 
 def _setting(fields: Fields) -> Setting:
-    name = fields.get("name", str, "", required=True)
+    name = _named(fields, "name")
     value = _text(fields, "value", convert=True)
     fields.unknown()
     return Setting(name, value, fields.path)

@@ -124,18 +124,18 @@ def _mounted_path(channel: Channel) -> Iterator[Problem]:
         fault = "contains `..`"
     elif ":" in path or any(ord(character) < 32 for character in path):
         fault = "contains a colon or a control character, which no container engine accepts"
-    if fault and path:
+    if path and fault:
         hint = f"write for example /home/kaapana/{channel.name}"
         message = f"mounted path {path!r} of channel `{channel.name}` {fault}"
         yield Problem("K014", message, path=(*channel.path, "mounted_path"), hint=hint)
-    elif not path:
-        yield Problem("K014", f"channel `{channel.name}` has an empty mounted path", path=channel.path)
 
 
 def _overlaps(channels: Sequence[Channel]) -> Iterator[Problem]:
     owners: dict[tuple[str, ...], str] = {}
     places = [tuple(part for part in channel.mounted_path.split("/") if part not in ("", ".")) for channel in channels]
     for channel, place in zip(channels, places, strict=True):
+        if not place:
+            continue
         if place in owners:
             message = f"channels `{owners[place]}` and `{channel.name}` have the same mounted path"
             yield Problem("K015", message, path=(*channel.path, "mounted_path"))
@@ -150,11 +150,9 @@ def _overlaps(channels: Sequence[Channel]) -> Iterator[Problem]:
 
 def _variable_name(name: str, path: DocumentPath) -> Iterator[Problem]:
     where = (*path, "name")
-    if not name:
-        yield Problem("K016", "a variable has no name", path=where)
-    elif "=" in name or "\0" in name:
+    if "=" in name or "\0" in name:
         yield Problem("K016", f"{name!r} can't be the name of a variable", path=where)
-    elif not _ENV_NAME.fullmatch(name):
+    elif name and not _ENV_NAME.fullmatch(name):
         yield Problem("K016", f"Kubernetes refuses {name!r} as the name of a variable", "warning", path=where)
 
 
