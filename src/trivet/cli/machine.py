@@ -18,6 +18,8 @@ from trivet.records import home
 
 _EXTRA = re.compile(r"""([A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['"]([^'"]+)['"]""")
 
+_INSTALL = {"docker": "apt install docker.io, or start its daemon", "podman": "apt install podman"}
+
 
 def examination() -> dict[str, Any]:
     """Everything `trivet doctor --json` tells: memory and disk in bytes, None where a question has no answer."""
@@ -90,7 +92,21 @@ def _home() -> dict[str, Any]:
 
 
 def _engines() -> list[dict[str, Any]]:
-    return [{"name": "local", "ready": True, "version": "", "message": "programs of this machine", "install": ""}]
+    """Where units can be started: processes of this machine, and every runtime of containers."""
+    from trivet.engines.runtimes import probe
+
+    engines = [{"name": "local", "ready": True, "version": "", "message": "programs of this machine", "install": ""}]
+    for runtime in probe():
+        engines.append(
+            {
+                "name": runtime.name,
+                "ready": runtime.available,
+                "version": runtime.version,
+                "message": runtime.socket if runtime.available else runtime.reason,
+                "install": "" if runtime.available else _INSTALL.get(runtime.name, ""),
+            }
+        )
+    return engines
 
 
 def _extras() -> list[dict[str, Any]]:

@@ -175,21 +175,40 @@ def _named(target: str, python: str | None) -> list[Source]:
     try:
         return [_from_image(target)]
     except ProblemsError as error:
-        reasons = "; ".join(problem.message for problem in error.problems)
-    tried.append(f"an image ({reasons})")
-    raise ProblemsError(
-        [Problem("T001", f"nothing of this name was found: neither {', '.join(tried)}", hint="check it", file=target)]
-    )
+        message = f"this is neither {', nor '.join(tried)}, nor an image: "
+        found = (replace(problem, message=message + problem.message) for problem in error.problems)
+        raise ProblemsError(found) from None
 
 
 def _from_image(reference: str) -> Source:
-    """The processing-container.json at the root of an image (Kaapana Task API)."""
+    """The processing-container.json at the root of a local image (Kaapana Task API)."""
     from trivet.contracts.kaapana import CONTAINER_FILE
-    from trivet.engines import EngineError, runtimes
 
     name = f"{reference}:/{CONTAINER_FILE}"
-    try:
-        raw = runtimes.read_file(reference, f"/{CONTAINER_FILE}")
-    except (EngineError, OSError) as error:
-        raise ProblemsError([Problem("T012", str(error), file=name)]) from error
-    return Source(name, decode(raw, name), Path.cwd(), image=reference)
+    return Source(name, decode(_file_in_image(reference, f"/{CONTAINER_FILE}"), name), Path.cwd(), image=reference)
+
+
+def _file_in_image(reference: str, path: str) -> bytes:
+    """A file of the image, from the first runtime that has it. Raises ProblemsError."""
+    from trivet.engines import EngineError, runtimes
+    from trivet.engines.runtimes.api import ApiError, UnreachableError
+
+    reasons = []
+    for runtime in runtimes.RUNTIMES:
+        try:
+            api, _, close = runtimes.open_api(runtime)
+        except EngineError as error:
+            reasons.append(str(error))
+            continue
+        try:
+            raw = api.read_file(reference, path)
+        except (ApiError, UnreachableError) as error:
+            reasons.append(f"{runtime}: {error}")
+        else:
+            if raw is not None:
+                return raw
+            reasons.append(f"{runtime}: the image has no {path}")
+        finally:
+            close()
+    message = f"no {path} could be read from the image: {'; '.join(reasons)}"
+    raise ProblemsError([Problem("T012", message, hint="build, load or pull the image first", file=reference)])
