@@ -12,7 +12,8 @@ def normalize_url(url: Any) -> str:
     """The normal form of a URL, in which equal places are equal texts.
 
     Blanks around it and slashes at its end are dropped; of a path also doubled slashes and ``.``. Raises ValueError
-    for what is no text, empty, neither absolute nor ``s3://…``, or has a component ``..``.
+    for what is no text, empty, neither absolute nor ``s3://…``, has a component ``..``, or a last one that ends with a
+    blank (which would be lost when it is read again).
     """
     if not isinstance(url, str):
         raise ValueError(f"{url!r} is not a URL as text")
@@ -23,11 +24,15 @@ def normalize_url(url: Any) -> str:
         raise ValueError(f"{text!r} holds a NUL character")
     if ".." in text.split("/"):
         raise ValueError(f"{text!r} has a component `..`; write the path without it")
-    if text.startswith(_S3) and text.rstrip("/") != "s3:":
-        return text.rstrip("/")
     if text.startswith("/"):
-        return "/" + posixpath.normpath(text).lstrip("/")
-    raise ValueError(f"{text!r} is neither an absolute path nor an s3:// URL")
+        normal = "/" + posixpath.normpath(text).lstrip("/")
+    elif text.startswith(_S3) and text.rstrip("/") != "s3:":
+        normal = text.rstrip("/")
+    else:
+        raise ValueError(f"{text!r} is neither an absolute path nor an s3:// URL")
+    if normal != normal.strip():
+        raise ValueError(f"{text!r} has a blank at the end of its last component")
+    return normal
 
 
 def is_within(url: str, base: str) -> bool:
