@@ -192,10 +192,11 @@ def _scale_rule(rule: ScaleRule) -> Iterator[Problem]:
     if not rule.target_glob:
         yield Problem("K021", "`target_glob` is empty", path=(*rule.path, "target_glob"), hint="leave it out")
     try:
-        import warnings
+        if rule.target_regex != ".*":
+            import warnings
 
-        with warnings.catch_warnings(action="ignore"):
-            re.compile(rule.target_regex)
+            with warnings.catch_warnings(action="ignore"):
+                re.compile(rule.target_regex)
     except (re.error, RecursionError, OverflowError) as error:
         message = f"`target_regex` {rule.target_regex!r} is not a regular expression: {error}"
         yield Problem("K021", message, path=(*rule.path, "target_regex"))
