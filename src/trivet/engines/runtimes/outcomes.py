@@ -23,7 +23,6 @@ def ended_outcome(
     used: Usage,
     logged: int,
     notes: Sequence[str],
-    host: str,
 ) -> Outcome:
     """The outcome of a container that ran; ``details`` is the daemon's answer to ContainerInspect.
 
@@ -49,7 +48,6 @@ def ended_outcome(
         measured_by=used.measured_by,
         log=LogPart(terms.log, 0, logged) if logged else None,
         image_digest="sha256:" + str(details["Image"]).removeprefix("sha256:"),
-        host=host,
     )
 
 

@@ -1,0 +1,63 @@
+"""One daemon on this machine, as seen by a run: its client, its images, and what it can do."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from trivet.engines.runtimes import usage
+from trivet.engines.runtimes.api import Api, ApiError, UnreachableError, Version
+from trivet.engines.runtimes.library import Library
+
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts to reach a daemon that went away
+
+
+class Daemon:
+    """A container engine and the run's ``directory``; shared by all containers of a run.
+
+    ``cpus``: how many the machine has. ``limits_memory``: whether a memory limit means anything. ``rootless``: whether
+    it runs as a user. ``own_groups``: whether containers may be put in control groups of ours.
+    """
+
+    def __init__(self, api: Api, version: Version, directory: Path) -> None:
+        info = api.info()
+        options = info.get("SecurityOptions") or ()
+        self.api = api
+        self.runtime = version.name
+        self.directory = directory
+        self.library = Library(api)
+        self.cpus: int | None = info.get("NCPU")
+        self.limits_memory = info.get("MemoryLimit") is not False
+        self.rootless = any("rootless" in option for option in options)
+        self.own_groups = usage.can_have_parent(info)
+        self.closing = threading.Event()
+        self._groups: set[str] = set()
+
+    @property
+    def log_driver(self) -> str:
+        """The daemon's log driver that keeps every byte as it is (Docker's default one replaces what is not UTF-8)."""
+        return "k8s-file" if self.runtime == "podman" else "local"
+
+    def answers_again(self) -> bool:
+        """Wait for a daemon that went away, half a minute at most; False when it does not or we are closing."""
+        for pause in _PAUSES:
+            if self.closing.wait(pause):
+                return False
+            with suppress(ApiError, UnreachableError):
+                self.api.version()
+                return True
+        return False
+
+    def remove(self, name: str) -> None:
+        """Remove a container as far as that is possible."""
+        with suppress(ApiError, UnreachableError):
+            self.api.remove(name)
+
+    def remove_groups(self, group: str | None = None) -> None:
+        """Remove control groups, now or, while something still stands in them, when this is called again."""
+        if group is not None:
+            self._groups.add(group)
+        for name in list(self._groups):
+            if usage.remove_parent(name):
+                self._groups.discard(name)
