@@ -12,13 +12,12 @@ from trivet.contracts.kaapana.model import (
     Binding,
     Channel,
     Container,
-    ScaleRule,
     Setting,
     TaskFile,
     Template,
     Variable,
 )
-from trivet.contracts.kaapana.scale_rules import MODES, linear, parse_complexity
+from trivet.contracts.kaapana.scale_rules import plain_number, read_rule
 from trivet.tasks.problem import Problem, closest, nearest
 
 CODES = {"missing": "K001", "type": "K002", "unknown": "K003"}
@@ -114,7 +113,7 @@ def _channel(fields: Fields, output: bool = False) -> Channel:
     name = _named(fields, "name")
     mounted_path = _named(fields, "mounted_path")
     description = fields.get("description", str, "", null=True)
-    rule = _scale_rule(fields, output)
+    rule = read_rule(fields, output)
     fields.unknown()
     return Channel(name, mounted_path, description, rule, fields.path)
 
@@ -152,7 +151,7 @@ def _binding(fields: Fields) -> Binding:
         source = fields.child(forms[0])
         if source is not None:
             host_path, volume = _volume(source)
-    rule = _scale_rule(fields)
+    rule = read_rule(fields)
     fields.unknown()
     return Binding(name, host_path, volume, rule, fields.path)
 
@@ -182,101 +181,6 @@ def _setting(fields: Fields) -> Setting:
     value = _text(fields, "value", convert=True)
     fields.unknown()
     return Setting(name, value, fields.path)
-
-
-def _scale_rule(parent: Fields, output: bool = False) -> ScaleRule | None:
-    fields = parent.child("scale_rule", null=True)
-    if fields is None:
-        return None
-    growth = _growth(fields)
-    kind = _choice(fields, "type", ("limit", "request"))
-    mode = _choice(fields, "mode", MODES)
-    directory = _target(fields, "target_dir", "")
-    regex = _target(fields, "target_regex", ".*")
-    glob = _target(fields, "target_glob", "*")
-    if output:
-        fields.note("K022", "a scale rule of an output is never evaluated", severity="warning")
-    fields.unknown()
-    return ScaleRule(*growth, kind, mode, directory, regex, glob, fields.path) if growth else None
-
-
-def _target(fields: Fields, key: str, default: str) -> str:
-    if key in fields.data and fields.data[key] is None:
-        message = f"`{key}` null crashes the public implementation; here it means {json.dumps(default)}"
-        fields.note("K022", message, key, severity="warning", hint="leave it out")
-    value: str = fields.get(key, str, default, null=True)
-    return value
-
-
-def _growth(fields: Fields) -> tuple[str, int] | None:
-    """Coefficient and exponent, from either form."""
-    complexity = fields.get("complexity", str, null=True)
-    factor = _factor(fields)
-    parsed = None
-    if complexity is not None:
-        try:
-            parsed = parse_complexity(complexity)
-        except ValueError as error:
-            fields.note("K020", str(error), "complexity")
-            return None
-        if complexity.startswith("*"):
-            fields.note("K022", f"{complexity!r} has no coefficient; it means n", "complexity", severity="warning")
-        if parsed[0].startswith("-"):
-            message = f"{complexity!r} is negative for every size; it counts as 0"
-            fields.note("K022", message, "complexity", severity="warning")
-        if parsed[1] == 0:
-            message = f"{complexity!r} does not grow with the data"
-            fields.note("K022", message, "complexity", severity="warning")
-    if parsed is not None and factor is not None:
-        if not linear(*parsed, factor):
-            message = f"`complexity` {complexity!r} and `scale_factor` {factor} contradict each other"
-            fields.note("K006", message, "complexity", hint="keep one of them")
-            return None
-        message = "`complexity` and `scale_factor` say the same; current readers look at `scale_factor` only"
-        fields.note("K006", message, "complexity", severity="info")
-    if parsed is not None:
-        return parsed
-    if factor is not None:
-        return factor, 1
-    if fields.data.get("scale_factor") is None and complexity is None:
-        fields.note("missing", "a scale rule needs `scale_factor` (or `complexity`)")
-    return None
-
-
-def _factor(fields: Fields) -> str | None:
-    """The scale factor as decimal text. Whole numbers are the contract's, written as text or true by its readers."""
-    if not fields.has("scale_factor") or fields.data["scale_factor"] is None:
-        return None
-    value = fields.data["scale_factor"]
-    number = _number(value)
-    if number is None:
-        fields.note("type", f"`scale_factor` must be a whole number, not {name_of(value)}", "scale_factor")
-    elif isinstance(value, bool | str):
-        message = f"`scale_factor` {json.dumps(value)} is read as {number}"
-        fields.note("K002", message, "scale_factor", severity="warning", hint=f"write {number}")
-    elif "." in number:
-        message = f"`scale_factor` {number} is not a whole number; the public implementation refuses it"
-        fields.note("K022", message, "scale_factor", severity="info")
-    if number is not None and number.startswith("-"):
-        message = f"`scale_factor` {number} is negative for every size; it counts as 0"
-        fields.note("K022", message, "scale_factor", severity="warning")
-    return number
-
-
-def _number(value: Any) -> str | None:
-    """A number as decimal text without an exponent; None for what is none, or is beyond any memory."""
-    if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, int):
-        return str(value) if abs(value) < 10**18 else None
-    if isinstance(value, float) and abs(value) < 1e18:
-        return str(int(value)) if value.is_integer() else f"{value:.12f}".rstrip("0").rstrip(".")
-    return None
 
 
 def _config(fields: Fields) -> Mapping[str, Any]:
@@ -343,7 +247,7 @@ def _api_version(fields: Fields) -> None:
     if not fields.has("api_version"):
         return
     value = fields.data["api_version"]
-    number = None if value is None else _number(value)
+    number = None if value is None else plain_number(value)
     if number is None:
         fields.note("type", f"`api_version` must be 1, not {name_of(value)}", "api_version")
     elif number != "1":
@@ -359,13 +263,6 @@ def _named(fields: Fields, key: str) -> str:
     if fields.data.get(key) == "":
         fields.note("K013", f"`{key}` is empty", key)
     return name
-
-
-def _choice(fields: Fields, key: str, words: tuple[str, ...]) -> str:
-    word: str = fields.get(key, str, "", required=True)
-    if word not in words and isinstance(fields.data.get(key), str):
-        fields.note("K002", f"`{key}` must be one of {', '.join(words)}, not {word!r}", key, hint=closest(word, words))
-    return word
 
 
 def _text(fields: Fields, key: str, convert: bool = False) -> str:
