@@ -1,0 +1,29 @@
+#!/bin/sh
+# Have the services that some tests need: Docker, Podman, PostgreSQL. As root on Debian or Ubuntu what is missing is
+# installed and a Docker daemon is started; elsewhere nothing is changed, and tests without their service are skipped.
+set -u
+cd "$(dirname "$0")/.."
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    missing=
+    command -v dockerd >/dev/null 2>&1 || missing="$missing docker.io"
+    # runc beside podman: Debian's default, crun, refuses machines whose control groups are hybrid.
+    command -v podman >/dev/null 2>&1 || missing="$missing podman runc"
+    ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+    if [ -n "$missing" ]; then
+        echo "installing$missing"
+        log=$(mktemp)
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get -q update >"$log" 2>&1
+        # shellcheck disable=SC2086
+        if ! apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends $missing >>"$log" 2>&1; then
+            tail -n 20 "$log"
+            echo "apt-get could not install$missing; tests that need them are skipped"
+        fi
+        rm -f "$log"
+    fi
+    scripts/start-docker.sh || echo "no Docker daemon: tests that need one are skipped"
+fi
+if docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1; then
+    scripts/build-example-images.sh || echo "the images of the examples can't be built: tests that need them are skipped"
+fi

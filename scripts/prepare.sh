@@ -1,0 +1,67 @@
+#!/bin/sh
+# Make the private Python environments of this checkout: prepare.sh GROUP...
+#
+# GROUP is a dependency group of pyproject.toml (demo, test, lint, docs, dev). `.venv` gets Trivet itself, editable, with
+# the groups; for demo, test and dev the tasks of examples/fractal get `.venv-tiny-tasks`, an environment of their own.
+# Nothing is done for what is there already. PYTHON names the interpreter to use (3.11 or later).
+set -eu
+cd "$(dirname "$0")/.."
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+find_python() {
+    for candidate in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; do
+        if command -v "$candidate" >/dev/null 2>&1 &&
+            "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "Python 3.11 or later is needed, and was not found (looked for: ${PYTHON:-} python3 python3.11 … python3.14)." \
+        "Install it (Debian 12: apt-get install python3 python3-venv), or name it: make demo PYTHON=/path/to/python3"
+}
+
+make_environment() { # directory
+    # An environment that was copied, moved or half made does not start its own pip.
+    if ! "$1/bin/pip" --version >/dev/null 2>&1; then
+        python=$(find_python)
+        "$python" -c 'import venv, ensurepip' >/dev/null 2>&1 ||
+            fail "$("$python" --version) can't make environments: its module venv is missing." \
+                "Install it (Debian: apt-get install python3-venv) and try again."
+        echo "making $1 with $("$python" --version)"
+        rm -rf "$1"
+        "$python" -m venv "$1"
+        "$1/bin/pip" install --quiet --upgrade 'pip>=25.1' || no_download
+    fi
+}
+
+install() { # directory stamp pip-arguments...
+    directory=$1 stamp=$1/.has-$2
+    shift 2
+    newest=$(ls -t "$stamp" pyproject.toml examples/fractal/tiny-tasks/pyproject.toml 2>/dev/null | head -n 1)
+    if [ "$newest" != "$stamp" ]; then
+        echo "installing into $directory: $*"
+        "$directory/bin/python" -m pip install --quiet "$@" || no_download
+        touch "$stamp"
+    fi
+}
+
+no_download() {
+    fail "pip could not install what is needed; its reason is above." \
+        "A package index must be reachable: PyPI, or the one that \`pip config list\` names."
+}
+
+make_environment .venv
+for group in "$@"; do
+    install .venv "$group" --editable . --group "$group"
+    case $group in
+    demo | test | dev)
+        make_environment .venv-tiny-tasks
+        install .venv-tiny-tasks tiny-tasks --editable examples/fractal/tiny-tasks
+        ;;
+    esac
+done

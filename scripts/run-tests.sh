@@ -1,0 +1,11 @@
+#!/bin/sh
+# Run the tests in the environment that prepare.sh made. Words given are handed to pytest.
+set -eu
+cd "$(dirname "$0")/.."
+# Bytecode is kept even where the surroundings forbid it: hundreds of tests start the program anew.
+unset PYTHONDONTWRITEBYTECODE
+# A home of its own: no test ever sees, or adopts, somebody's runs.
+TRIVET_HOME=$(mktemp -d)
+export TRIVET_HOME
+trap 'rm -rf "$TRIVET_HOME"' EXIT
+.venv/bin/python -m pytest "$@"
