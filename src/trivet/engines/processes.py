@@ -41,7 +41,7 @@ class Processes:
         log_cap: int,
         lost: Lost | None = None,
     ) -> None:
-        self._directory = os.path.abspath(directory)
+        self._directory = str(directory.absolute())
         self._home = Path(self._directory, "worker")
         self._events, self._slots, self._log_cap = events, slots, log_cap
         self._lost = lost or self.report_lost
@@ -196,15 +196,14 @@ class Processes:
             return connection, *_hello(connection)
         except (FileNotFoundError, ConnectionError, EOFError):
             connection.close()
-            for remove, path in ((os.unlink, address), (os.rmdir, os.path.dirname(address)), (os.unlink, str(note))):
-                with suppress(OSError):
-                    remove(path)
+            _remove_socket(address)
+            note.unlink(missing_ok=True)
             return None
 
     def _start(self) -> tuple[socket.socket, int, bytes]:
         """A new worker, detached from this process, with a socket whose name is short enough and private."""
         place = tempfile.mkdtemp(prefix="trivet-", dir=None if len(tempfile.gettempdir()) < 60 else "/tmp")  # noqa: S108
-        address = os.path.join(place, "worker")
+        address = f"{place}/worker"
         connection = socket.socket(socket.AF_UNIX)
         try:
             with socket.socket(socket.AF_UNIX) as listener, open(self._home / "worker.log", "ab") as log:
@@ -227,9 +226,7 @@ class Processes:
             return connection, *_hello(connection)
         except BaseException as error:
             connection.close()
-            for remove, path in ((os.unlink, address), (os.rmdir, place)):
-                with suppress(OSError):
-                    remove(path)
+            _remove_socket(address)
             if isinstance(error, EOFError):
                 raise EngineError(f"the worker ended at once; see {self._home / 'worker.log'}") from error
             raise
@@ -291,7 +288,7 @@ class Processes:
 
 def _batches(attempts: Sequence[Attempt], directory: str) -> Iterator[tuple[dict[str, Any], list[Any]]]:
     """Attempts as the worker wants them: what neighbours share is said once."""
-    here = os.getcwd()
+    here = str(Path.cwd())
     common: dict[str, Any] = {}
     units: list[Any] = []
     last: Invocation | None = None
@@ -301,7 +298,7 @@ def _batches(attempts: Sequence[Attempt], directory: str) -> Iterator[tuple[dict
             if units:
                 yield common, units
             common, units, last = _common(invocation), [], invocation
-        log = invocation.log and os.path.join(directory, invocation.log)
+        log = invocation.log and str(Path(directory, invocation.log))
         argv = (*(invocation.command or ()), *invocation.args)
         units.append((attempt.id, argv, invocation.workdir or here, log))
     if units:
@@ -324,7 +321,7 @@ def _common(invocation: Invocation) -> dict[str, Any]:
     program = invocation.program
     if isinstance(program, Environment) and program.prefix:
         path = environment.get("PATH", os.environ.get("PATH", os.defpath))
-        environment |= {"PATH": os.path.join(program.prefix, "bin") + os.pathsep + path, "VIRTUAL_ENV": program.prefix}
+        environment |= {"PATH": f"{program.prefix}/bin{os.pathsep}{path}", "VIRTUAL_ENV": program.prefix}
     common: dict[str, Any] = {"env": environment, "grace": invocation.grace}
     if invocation.time_limit is not None:
         common["time"] = invocation.time_limit
@@ -382,6 +379,13 @@ def _hello(connection: socket.socket) -> tuple[int, bytes]:
 
 def _dumps(message: Any) -> bytes:
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+
+
+def _remove_socket(address: str) -> None:
+    """A socket nobody listens to, and its private directory."""
+    with suppress(OSError):
+        Path(address).unlink()
+        Path(address).parent.rmdir()
 
 
 def _wait(child: int) -> None:
