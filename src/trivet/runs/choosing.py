@@ -15,7 +15,8 @@ def tasks(target: str, python: str | None = None, image: str | None = None) -> t
     """The tasks of a target, and what was found wrong with its documents.
 
     ``target`` is anything `find` takes, with ``#task`` behind it for one of them. ``python`` names the environment a
-    package is installed in, also when the target is its files; ``image`` replaces the image the documents name. Raises ProblemsError when there is no task to give.
+    package is installed in, also when the target is its files; ``image`` replaces the image the documents name. Raises
+    ProblemsError when there is no task to give.
     """
     path, name = split(target)
     found: list[Task] = []
