@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trivet.contracts import contract, examine
-from trivet.runs.packages import prefix_of
 from trivet.runs.sources import complete, find, split
 from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
 from trivet.tasks.task import Task
@@ -14,9 +13,8 @@ from trivet.tasks.task import Task
 def tasks(target: str, python: str | None = None, image: str | None = None) -> tuple[list[Task], list[Problem]]:
     """The tasks of a target, and what was found wrong with its documents.
 
-    ``target`` is anything `find` takes, with ``#task`` behind it for one of them. ``python`` names the environment a
-    package is installed in, also when the target is its files; ``image`` replaces the image the documents name. Raises
-    ProblemsError when there is no task to give.
+    ``target`` is anything `find` takes, with ``#task`` behind it for one of them. ``image`` replaces the image the
+    documents name. Raises ProblemsError when there is no task to give.
     """
     path, name = split(target)
     found: list[Task] = []
@@ -24,8 +22,6 @@ def tasks(target: str, python: str | None = None, image: str | None = None) -> t
     for source in find(path, python):
         if image is not None:
             source = replace(source, image=image)
-        if python is not None and source.prefix is None:
-            source = replace(source, prefix=prefix_of(python))
         try:
             document, faults = examine(complete(source))
             problems += faults

@@ -31,9 +31,9 @@ _ARCHIVES = (".zip", ".whl")
 def find(target: str, python: str | None = None) -> list[Source]:
     """The documents a target names, at least one.
 
-    ``target`` is a file, a directory, a Cytomine bundle, a wheel, an installed package (of the environment ``python``:
-    its prefix or its interpreter; None: this one) or a container image. Raises ProblemsError with everything that
-    stands in the way.
+    ``target`` is a file, a directory, a Cytomine bundle, a wheel, an installed package or a container image; ``python``
+    names the environment of a package (its prefix or its interpreter; None: this one). Raises ProblemsError with
+    everything that stands in the way.
     """
     sources, problems = search(target, python)
     if problems and not sources:
@@ -45,9 +45,10 @@ def search(target: str, python: str | None = None) -> tuple[list[Source], list[P
     """As `find`, but what can't be read is told beside what can: a directory may hold both."""
     try:
         if os.path.isdir(target):
-            return _directory(target)
+            sources, problems = _directory(target)
+            return _placed(sources, python), problems
         if os.path.lexists(target) or _is_path(target):
-            return [_file(target)] if not target.lower().endswith(".whl") else _wheel(target), []
+            return _placed(_wheel(target) if target.lower().endswith(".whl") else [_file(target)], python), []
         return _named(target, python), []
     except ProblemsError as error:
         return [], list(error.problems)
@@ -78,6 +79,15 @@ def complete(source: Source, from_image: bool = True) -> Source:
         return source
     text = load(beside).text if beside.is_file() else _from_image(image).text
     return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
+
+
+def _placed(sources: list[Source], python: str | None) -> list[Source]:
+    """The sources of files, in the environment that was named for what they describe."""
+    if python is None:
+        return sources
+    from trivet.runs.packages import prefix_of
+
+    return [replace(source, prefix=prefix_of(python)) for source in sources]
 
 
 def _is_path(target: str) -> bool:
