@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,8 +123,8 @@ def _parsed(port: Port, kind: ValueType, text: str) -> Value:
         case types.File() | types.Directory():
             return reference(port, text.removeprefix("@"))
         case types.Zarr():
-            return text if "://" in text else str(Path(text).expanduser().absolute())
-        case types.Array(of=inner) if inner.is_file and not text.startswith("["):
+            return _place(text)
+        case types.Array(of=inner) if (inner.is_file or isinstance(inner, types.Zarr)) and not text.startswith("["):
             return _parsed(port, inner, text)
         case types.Array() | types.Geometry():
             return _from_python(port, kind, _json(text), False)
@@ -142,9 +143,14 @@ def _from_python(port: Port, kind: ValueType, value: Any, repeated: bool) -> Val
         return [_from_python(port, inner, item, False) for item in value]
     if kind.is_file and isinstance(value, str | Path):
         return reference(port, value)
-    if isinstance(kind, types.Zarr) and isinstance(value, str | Path) and "://" not in str(value):
-        return str(Path(value).expanduser().absolute())
+    if isinstance(kind, types.Zarr) and isinstance(value, str | Path):
+        return _place(str(value))
     return str(value) if isinstance(value, Path) else value
+
+
+def _place(text: str) -> str:
+    """The URL of data that is used in place: as it is, or an absolute path without ``..``."""
+    return text if "://" in text else os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
 
 
 def _from_run(text: str, home: Path) -> Value:
