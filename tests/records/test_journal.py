@@ -104,8 +104,7 @@ def test_a_reused_process_number_is_not_the_same_owner() -> None:
 
 
 def test_the_owner_on_another_machine_is_judged_by_its_sign_of_life(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, 0.0)
-    run.write({"format": 1})
+    run = RunDirectory.create(tmp_path, 0.0, lambda name: {"format": 1})
     Journal(run.journal).close()
     path = run.journal / "1.jsonl"
     header = json.loads(path.read_text())
@@ -119,8 +118,7 @@ def test_the_owner_on_another_machine_is_judged_by_its_sign_of_life(tmp_path: Pa
 
 
 def test_a_run_that_was_just_asked_for_is_not_taken_for_dead(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, 0.0)
-    run.write({"format": 1})
+    run = RunDirectory.create(tmp_path, 0.0, lambda name: {"format": 1})
     assert run.owner_alive()
     old = (run.path / "run.json").stat().st_mtime - 61
     os.utime(run.path / "run.json", (old, old))
@@ -128,10 +126,26 @@ def test_a_run_that_was_just_asked_for_is_not_taken_for_dead(tmp_path: Path) -> 
 
 
 def test_a_record_of_another_format_is_refused(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, 0.0)
-    run.write({"format": 99})
+    run = RunDirectory.create(tmp_path, 0.0, lambda name: {"format": 99})
     with pytest.raises(ValueError, match="format 99; this version of Trivet reads 1"):
         run.read()
     (run.path / "run.json").write_text("{")
     with pytest.raises(ValueError, match="damaged"):
         run.read()
+
+
+def test_runs_of_one_moment_get_names_of_their_own_that_sort(tmp_path: Path) -> None:
+    moment = 1_800_000_000.999999
+    names = [RunDirectory.create(tmp_path, moment, lambda name: {"id": name}).id for _ in range(3)]
+    assert names == sorted(set(names))
+    assert json.loads((tmp_path / "runs" / names[2] / "run.json").read_text()) == {"id": names[2]}
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == names
+
+
+def test_a_record_that_cannot_be_made_leaves_no_directory(tmp_path: Path) -> None:
+    def fails(name: str) -> dict[str, int]:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        RunDirectory.create(tmp_path, 0.0, fails)
+    assert list((tmp_path / "runs").iterdir()) == []

@@ -133,21 +133,25 @@ def _remove_damaged(path: Path) -> None:
 
 
 def _create(connection: sql.Connection) -> None:
+    """Make the tables where they are missing or of another version; safe for several first users at once."""
     if connection.dialect.name == "postgresql":
-        # Two first users at once would otherwise both create the tables.
+        # CREATE TABLE IF NOT EXISTS alone may still fail there when two do it at the same moment.
         connection.execute(sql.text("SELECT pg_advisory_xact_lock(7264833)"))
-    inspector = sql.inspect(connection)
-    if inspector.has_table(_schema.name):
+    if sql.inspect(connection).has_table(_schema.name):
         if connection.execute(sql.select(_schema.c.version)).scalar() == SCHEMA:
             return
         _metadata.drop_all(connection)
-    _metadata.create_all(connection)
-    connection.execute(sql.insert(_schema).values(version=SCHEMA))
+    for table in _metadata.sorted_tables:
+        connection.execute(sql.schema.CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(sql.schema.CreateIndex(index, if_not_exists=True))
+    room = postgresql if connection.dialect.name == "postgresql" else sqlite
+    connection.execute(room.insert(_schema).values(version=SCHEMA).on_conflict_do_nothing())
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA busy_timeout=10000")
+    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
 
 

@@ -13,10 +13,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import secrets
+import shutil
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,9 @@ from trivet.records import files, journal
 from trivet.records.owner import Owner
 
 FORMAT = 1
+TICKS = 1 << 16
+"""Parts of a second that names of runs tell apart."""
+
 HEARTBEAT = 10.0
 """Seconds between two signs of life of an owner."""
 
@@ -39,17 +45,33 @@ class RunDirectory:
     path: Path
 
     @classmethod
-    def create(cls, home: Path, now: float) -> RunDirectory:
-        """A new, empty directory below ``home``. Raises OSError."""
+    def create(cls, home: Path, now: float, record: Callable[[str], dict[str, Any]]) -> RunDirectory:
+        """A new run below ``home``, named by the time so that names sort by age; ``record`` makes its record.
+
+        It appears as a whole: whoever sees the directory sees the record in it. Raises OSError.
+        """
         runs = home / "runs"
         runs.mkdir(parents=True, exist_ok=True)
-        while True:
-            name = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)) + "-" + secrets.token_hex(2)
-            try:
-                (runs / name).mkdir()
-            except FileExistsError:
-                continue
-            return cls(runs / name)
+        hidden = cls(Path(tempfile.mkdtemp(prefix=".new-", dir=runs)))
+        try:
+            hidden.path.chmod(0o755)
+            hidden.beat()
+            tick = int(now * TICKS)
+            while True:
+                name = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(tick // TICKS)) + f"{tick % TICKS:04x}"
+                hidden.write(record(name))
+                try:
+                    hidden.path.rename(runs / name)
+                except OSError as error:
+                    if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                        raise
+                    tick += 1
+                    continue
+                files.sync_directory(runs)
+                return cls(runs / name)
+        except BaseException:
+            shutil.rmtree(hidden.path, ignore_errors=True)
+            raise
 
     @property
     def id(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
+from glob import escape
 from pathlib import Path
 
 from trivet.records import files
@@ -19,17 +21,22 @@ def places(task: Task, options: Options, own: Path) -> dict[str, Path]:
     return {port.name: Path(options.targets.get(port.name, root / port.name)) for port in task.outputs}
 
 
-def occupied(task: Task, options: Options) -> list[Problem]:
-    """A problem for every place that holds something already; nothing is ever overwritten."""
+def obstacles(task: Task, options: Options) -> list[Problem]:
+    """A problem for every place that holds something already, or where nothing can be written; nothing is ever
+    overwritten."""
     if options.output is None and not options.targets:
         return []
     problems = []
     for name, place in places(task, options, Path()).items():
-        if place.is_dir() and not any(place.iterdir()):
-            continue
-        if place.exists():
-            hint = "remove it, or choose another --output"
-            problems.append(Problem("B010", f"output `{name}` would overwrite {place}", hint=hint))
+        taken = [place, *place.parent.glob(f"{escape(place.name)}.*")] if place.parent.is_dir() else []
+        for path in taken:
+            if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+                hint = "remove it, or choose another --output"
+                problems.append(Problem("B010", f"output `{name}` would overwrite {path}", hint=hint))
+        parent = next(parent for parent in place.parents if parent.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            why = "can't be written" if parent.is_dir() else "is not a directory"
+            problems.append(Problem("B013", f"output `{name}` can't go to {place}: {parent} {why}"))
     return problems
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from trivet.records.directory import RunDirectory
 from trivet.runs import record
 from trivet.runs.driver import Driver
 from trivet.runs.options import Options
-from trivet.runs.publish import occupied
+from trivet.runs.publish import obstacles
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError
@@ -35,7 +34,7 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
 
     Raises ProblemsError, and OSError when the directory can't be written.
     """
-    problems = occupied(call.task, options)
+    problems = obstacles(call.task, options)
     if options.engine not in ENGINES:
         known = ", ".join(ENGINES)
         problems.append(Problem("B011", f"unknown engine `{options.engine}`", hint=f"known: {known}"))
@@ -45,14 +44,9 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
     if problems:
         raise ProblemsError(problems)
     now = time.time()
-    directory = RunDirectory.create(home or default_home(), now)
-    try:
-        directory.write(record.asked(directory.id, call, options, now))
-        directory.beat()
-    except OSError:
-        shutil.rmtree(directory.path, ignore_errors=True)
-        raise
-    return directory
+    return RunDirectory.create(
+        home or default_home(), now, lambda identifier: record.asked(identifier, call, options, now)
+    )
 
 
 def drive(directory: RunDirectory, reporter: Reporter | None = None) -> RunResult:
