@@ -105,9 +105,9 @@ def _manifests(distribution: Distribution) -> Iterator[Path]:
     for file in files:
         if file.name == MANIFEST:
             yield Path(str(distribution.locate_file(file)))
-    top = re.sub(r"[-.]+", "_", distribution.name)
+    name = re.sub(r"[-.]+", "_", distribution.name)
     for root in _source_roots(distribution):
-        yield root / top / MANIFEST
+        yield from (root / top / MANIFEST for top in dict.fromkeys((name, name.lower())))
 
 
 def _source_roots(distribution: Distribution) -> Iterator[Path]:
