@@ -26,6 +26,8 @@ RESERVE = 64 * 1024
 
 Line = dict[str, Any]
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 
 class NotOwnerError(RuntimeError):
     """Somebody else owns the journal by now."""
@@ -61,7 +63,7 @@ class Journal:
 
     def append(self, line: Line) -> None:
         """Add a line; it is kept in memory until `write`."""
-        self._pending.append(json.dumps(line, separators=(",", ":"), ensure_ascii=False))
+        self._pending.append(_encode(line))
 
     def write(self) -> None:
         """Hand all lines to the operating system, and to the disk when the last time was long enough ago."""

@@ -74,6 +74,7 @@ class Driver:
         self._queue.extend(self._machine.pending())
         self._reported = len(self._machine.history)
         self._inputs = _Inputs(call)
+        self._work = directory.work
         self._next_tick = self._next_beat = 0.0
         self._interrupts = 0
 
@@ -207,27 +208,29 @@ class Driver:
         except Empty:
             return
         for _ in range(64):
-            for event in batch:
-                self._take_from_engine(event)
+            self._take_from_engine(batch)
             if self.engine.events.empty():
                 return
             batch = self.engine.events.get_nowait()
 
-    def _take_from_engine(self, event: engines.EngineEvent) -> None:
-        number = self._progress.numbers.get(event.id)
-        if number is None:
-            return
+    def _take_from_engine(self, batch: Sequence[engines.EngineEvent]) -> None:
         now = time.time()
-        match event:
-            case engines.Accepted():
-                if self._machine.state in (RunState.PROVISIONED, RunState.QUEUING):
-                    self._take(Accepted(now))
-            case engines.Waiting(_, message):
-                self._take(Waiting(now, message))
-            case engines.Started(_, at):
-                self._take(Started(at, number))
-            case engines.Ended(_, outcome):
-                self._take(Ended(now, number, outcome))
+        ended = {event.id for event in batch if isinstance(event, engines.Ended)}
+        for event in batch:
+            number = self._progress.numbers.get(event.id)
+            if number is None:
+                continue
+            match event:
+                case engines.Accepted():
+                    if self._machine.state in (RunState.PROVISIONED, RunState.QUEUING):
+                        self._take(Accepted(now))
+                case engines.Waiting(_, message):
+                    self._take(Waiting(now, message))
+                case engines.Started(id, at):
+                    if id not in ended:  # an end says when its unit started: no line for both
+                        self._take(Started(at, number))
+                case engines.Ended(_, outcome):
+                    self._take(Ended(now, number, outcome))
 
     def _look_around(self) -> None:
         """Requests of others, the signs of life of this owner, and interrupts."""
@@ -290,7 +293,7 @@ class Driver:
 
     def _where(self, number: int) -> AttemptDirectory:
         name = self._progress.units[number].name
-        return AttemptDirectory(self._progress.attempt(number), self.directory.work / name / "1")
+        return AttemptDirectory(self._progress.attempt(number), self._work / f"{name}/1")
 
 
 def _told(error: Exception) -> str:

@@ -43,7 +43,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The program of a unit runs."""
+    """The program of a unit runs; left out where Ended says so at the same moment."""
 
     at: float
     unit: int

@@ -182,6 +182,8 @@ class Machine:
             return []
         del self._flying[event.unit]
         self._collecting[event.unit] = event.outcome
+        if event.outcome.started is not None:
+            self._move(RunState.RUNNING, event.outcome.started)
         return [Collect(event.unit, event.outcome), *self._refill()]
 
     def _collected(self, event: Collected) -> list[Instruction]:
