@@ -50,6 +50,10 @@ OWN_LOGS = 64
 """Up to so many units of a phase, each has a log file of its own name; beyond, units share a few."""
 
 
+FULL = 256 * 1024
+"""Bytes; a disk with less free space is as good as full."""
+
+
 class Superseded(RuntimeError):
     """Another process drives the run by now."""
 
@@ -175,10 +179,14 @@ class Driver:
     def _collect(self, number: int, outcome: Outcome) -> UnitResult:
         unit = self._progress.units[number]
         try:
-            return self._progress.contract.collect(self._progress.call, unit, self._where(number), outcome)
+            result = self._progress.contract.collect(self._progress.call, unit, self._where(number), outcome)
         except Exception as error:
             message = f"its outputs can't be read: {_told(error)}"
-            return UnitResult(unit.name, Reason.INVALID_OUTPUT, message, outcome.exit_code)
+            result = UnitResult(unit.name, Reason.INVALID_OUTPUT, message, outcome.exit_code)
+        if not result.ok and shutil.disk_usage(self.directory.path).free < FULL:
+            # The program's own complaint was probably lost with the rest.
+            result = replace(result, message=f"{result.message}; no space is left on the disk of {self.directory.path}")
+        return result
 
     def _conclude(self, results: Sequence[UnitResult], stopped: Stopped | None) -> RunResult:
         result = RunResult(RunState.FINISHED, exit_code=0)
