@@ -49,7 +49,7 @@ class Sample:
     """What one process took, with all the children it waited for.
 
     ``wall`` and ``cpu`` in seconds; ``peak`` is the resident memory of its largest process in bytes; ``begin`` in
-    seconds since the epoch; ``said`` is what it printed, read as JSON (None: nothing).
+    seconds since the epoch; ``said`` is what it printed: its last line read as JSON, or else the text (None: nothing).
     """
 
     begin: float
@@ -83,8 +83,15 @@ def measure(argv: Sequence[str], environment: Mapping[str, str], cwd: Path | Non
         if process.returncode != 0:
             words = (text + err.read().decode("utf-8", "replace")).strip()[-2000:]
             raise FailedError(f"{' '.join(argv)} ended with {process.returncode}: {words}")
-    said = json.loads(text.splitlines()[-1]) if text.strip() else None
-    return Sample(begin, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT, said)
+    return Sample(begin, wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT, _said(text))
+
+
+def _said(text: str) -> Any:
+    lines = text.splitlines()
+    try:
+        return json.loads(lines[-1]) if lines else None
+    except ValueError:
+        return text
 
 
 def rounds(contestants: Mapping[str, Callable[[], Sample]], count: int) -> dict[str, list[Sample]]:
