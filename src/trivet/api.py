@@ -85,7 +85,7 @@ def command(argv: Sequence[str], *, image: str | None = None, **fields: Any) -> 
     ``fields`` are those of the command contract: ``name``, ``inputs``, ``outputs``, ``resources`` …
     """
     document = {"trivet": 1, "command": list(argv), **fields, **({"image": image} if image else {})}
-    [task] = _tasks(Source("command.json", json.dumps(document), Path.cwd()), None)
+    [task] = _tasks_of("command", Source("command.json", json.dumps(document), Path.cwd()))
     return task
 
 
@@ -112,11 +112,15 @@ def _tasks(source: Source, image: str | None) -> list[Task]:
     if name is None:
         message = "not a task document of any known contract"
         raise ProblemsError(source.place([source.parsed[1] or Problem("T008", message)]))
-    room = contract(name)
     completed = sources.complete(replace(source, image=image) if image else source)
-    document = room.read(completed)
-    problems = completed.place(room.check(document))
+    tasks = _tasks_of(name, completed)
+    return [replace(task, program=ContainerImage(image)) for task in tasks] if image else tasks
+
+
+def _tasks_of(name: str, source: Source) -> list[Task]:
+    room = contract(name)
+    document = room.read(source)
+    problems = source.place(room.check(document))
     if has_errors(problems):
         raise ProblemsError(problems)
-    tasks = list(room.tasks(document))
-    return [replace(task, program=ContainerImage(image)) for task in tasks] if image else tasks
+    return list(room.tasks(document))
