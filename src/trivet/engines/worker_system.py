@@ -98,4 +98,4 @@ def find_program(name: str, path: str) -> str:
             denied = True
     if denied:
         raise LookupError(f"program {name!r} is not executable")
-    raise LookupError(f"program {name!r} was not found" + ("" if "/" in name else f" on PATH ({path})"))
+    raise LookupError(f"program {name!r} was not found" + ("" if "/" in name else " on PATH"))

@@ -1,1 +1,5 @@
 """Tests that third parties' engines pass."""
+
+from trivet.testing.engines import EngineTests
+
+__all__ = ["EngineTests"]

@@ -1,0 +1,362 @@
+"""The local engine's processes: what every engine promises, and what only a worker can be tested for."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trivet.engines import Attempt, Engine, EngineError
+from trivet.engines.local import LocalEngine
+from trivet.tasks.states import Reason
+from trivet.tasks.task import Environment, Resources
+from trivet.tasks.work import Invocation
+from trivet.testing import EngineTests
+from trivet.testing.watching import Gate, Sign, Watch
+
+MIB = 1024 * 1024
+ENGINES = Path(sys.modules["trivet.engines"].__file__ or "").parent
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's /proc")
+
+
+def processes(directory: Path) -> dict[int, str]:
+    """Live processes that belong to an engine's directory: its worker and its units."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command, environment = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
+            state = (path / "stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        mine = f"TRIVET_ENGINE={directory}".encode() in environment.split(b"\0")
+        if state != "Z" and (mine or str(directory).encode() in command.split(b"\0")):
+            found[int(path.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def worker(directory: Path) -> int:
+    """The process of the directory's worker."""
+    (pid,) = [pid for pid, command in processes(directory).items() if "worker.py" in command]
+    return pid
+
+
+class TestLocalProcesses(EngineTests):
+    log_cap = 4 * MIB
+
+    def make(self, directory: Path) -> Engine:
+        return LocalEngine(directory, slots=2, log_cap=self.log_cap)
+
+    def invocation(self, *argv: str, **fields: Any) -> Invocation:
+        return Invocation(Environment(), argv, **fields)
+
+    def leftovers(self, directory: Path) -> list[str]:
+        files = [
+            str(path) for path in (directory / "worker").iterdir() if path.name not in ("record.jsonl", "worker.log")
+        ]
+        assert (directory / "worker" / "worker.log").read_text() == ""
+        return [*processes(directory).values(), *files]
+
+    def start(self, watch: Watch, text: str, **fields: Any) -> str:
+        """Submit one script without waiting for it."""
+        id = f"run/started-{len(watch.seen)}/1"
+        watch.engine.submit([self.script(id, text, **fields)])
+        return id
+
+    # --- What can't be started ----------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("memory", [None, 256 * MIB])
+    def test_programs_that_can_not_be_started(self, watch: Watch, shared: Path, memory: int | None) -> None:
+        (shared / "plain").write_text("echo no")
+        (shared / "nothing").touch(0o755)
+        programs = {
+            "no-such-program": "was not found on PATH",
+            str(shared / "absent"): "was not found",
+            "./absent": "was not found",
+            str(shared / "plain"): "is not executable",
+            str(shared): "was not found",
+            "/bin/sh\0nul": "was not found",
+            "": "no command",
+        }
+        attempts = [
+            Attempt(f"run/{n}/1", self.invocation(program, workdir=str(shared), resources=Resources(memory=memory)))
+            for n, program in enumerate(programs)
+        ]
+        watch.engine.submit(attempts)
+        outcomes = watch.ended(*(attempt.id for attempt in attempts))
+        for (program, message), outcome in zip(programs.items(), outcomes, strict=True):
+            assert (outcome.reason, outcome.exit_code, outcome.log) == (Reason.SUBMIT_ERROR, None, None)
+            assert message in outcome.message
+            assert program.partition("\0")[0] in outcome.message
+        assert self.outcome(watch, "exit 2").exit_code == 2
+
+    def test_script_without_interpreter(self, watch: Watch, shared: Path) -> None:
+        script = shared / "script"
+        script.write_text("#!/no/such/interpreter\n")
+        script.chmod(0o755)
+        watch.engine.submit([Attempt("run/unit/1", self.invocation(str(script)))])
+        (outcome,) = watch.ended("run/unit/1")
+        assert (outcome.reason, outcome.exit_code) == (Reason.SUBMIT_ERROR, None)
+        assert str(script) in outcome.message
+        assert "interpreter" in outcome.message
+
+    def test_missing_working_directory(self, watch: Watch, shared: Path) -> None:
+        outcome = self.outcome(watch, "exit 0", workdir=str(shared / "absent"))
+        assert (outcome.reason, outcome.exit_code) == (Reason.SUBMIT_ERROR, None)
+        assert str(shared / "absent") in outcome.message
+
+    def test_unwritable_log(self, watch: Watch, shared: Path) -> None:
+        (shared / "file").touch()
+        outcome = self.outcome(watch, "exit 0", log=str(shared / "file" / "log"))
+        assert (outcome.reason, outcome.exit_code) == (Reason.SUBMIT_ERROR, None)
+        assert str(shared / "file") in outcome.message
+
+    def test_too_many_arguments(self, watch: Watch) -> None:
+        outcome = self.outcome(watch, "exit 0", *["x" * 100_000] * 100)
+        assert (outcome.reason, outcome.exit_code) == (Reason.SUBMIT_ERROR, None)
+        assert self.outcome(watch, "exit 2").exit_code == 2
+
+    def test_environment_that_does_not_exist(self, engine: Engine, shared: Path) -> None:
+        with pytest.raises(EngineError, match="absent"):
+            engine.prepare([Environment(str(shared / "absent"))])
+
+    # --- What units are given -----------------------------------------------------------------------------------
+
+    def test_environment_prefix(self, watch: Watch, directory: Path, shared: Path) -> None:
+        program = shared / "bin" / "sh"
+        program.parent.mkdir()
+        program.write_text('#!/bin/sh\necho "$VIRTUAL_ENV $PATH"\n')
+        program.chmod(0o755)
+        invocation = Invocation(Environment(str(shared)), ("sh",))
+        watch.engine.submit([Attempt("run/unit/1", invocation)])
+        (outcome,) = watch.ended("run/unit/1")
+        assert self.log(directory, outcome).decode().startswith(f"{shared} {shared}/bin:")
+
+    @linux
+    def test_signals_and_files_are_as_in_a_shell(self, watch: Watch, directory: Path) -> None:
+        outcome = self.outcome(watch, "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd")
+        ignored, blocked = (line.split()[1] for line in self.log(directory, outcome).splitlines()[:2])
+        assert {int(ignored, 16), int(blocked, 16)} == {0}
+        assert self.log(directory, outcome).split()[4:] == [b"0", b"1", b"2", b"3"]
+
+    # --- Logs -----------------------------------------------------------------------------------------------------
+
+    def test_no_file_for_who_says_nothing(self, engine: Engine, directory: Path) -> None:
+        assert self.outcome(Watch(engine), ":").log is None
+        engine.close()
+        assert not (directory / "logs").exists()
+
+    def test_who_truncates_the_log_hurts_nobody_else(self, watch: Watch, directory: Path) -> None:
+        first = self.outcome(watch, "echo first")
+        second = self.outcome(watch, "echo lost; echo second > /dev/stderr; echo third")
+        assert self.log(directory, first) == b"first\n"
+        assert self.log(directory, second).endswith(b"second\nthird\n")
+
+    def test_own_log_is_cut_and_what_was_there_is_kept(self, watch: Watch, shared: Path, directory: Path) -> None:
+        path = shared / "own.log"
+        path.write_text("earlier\n")
+        outcome = self.outcome(watch, f"head -c {3 * self.log_cap} /dev/zero; echo last", log=str(path))
+        assert outcome.log is not None
+        assert outcome.log.offset == len("earlier\n")
+        assert path.read_bytes().startswith(b"earlier\n\0")
+        assert f"{3 * self.log_cap + 5 - self.log_cap} bytes cut".encode() in self.log(directory, outcome)
+        assert self.log(directory, outcome).endswith(b"last\n")
+
+    @linux
+    def test_runaway_log_does_not_fill_the_disk(self, watch: Watch, directory: Path, shared: Path, sign: Sign) -> None:
+        size = 20 * self.log_cap
+        write = f"head -c {size} /dev/zero | tr '\\000' x"
+        script = f"{write}; exec 3>{sign.path}; echo ready >&3; read x < {shared}/gate; echo last"
+        gate = Gate(shared / "gate")
+        id = self.start(watch, script)
+        assert sign.line() == "ready"
+        scratch = directory / "worker" / "slot-0.log"
+        stop = 0
+        while scratch.stat().st_blocks * 512 > 2 * self.log_cap:
+            stop += 1
+            os.sched_yield()
+            assert stop < 10_000_000
+        gate.open()
+        (outcome,) = watch.ended(id)
+        assert f"{size + 5 - self.log_cap} bytes cut".encode() in self.log(directory, outcome)
+        gate.close()
+
+    # --- Memory -----------------------------------------------------------------------------------------------------
+
+    @linux
+    def test_sampled_memory(self, directory: Path, shared: Path) -> None:
+        sys.path.append(str(ENGINES))
+        try:
+            import worker_memory  # type: ignore[import-not-found]
+        finally:
+            sys.path.remove(str(ENGINES))
+        gate, sign = Gate(shared / "gate"), Sign(shared / "sign")
+        code = f"x=bytearray(50<<20); open({str(sign.path)!r},'w').write('ready\\n'); open({str(gate.path)!r}).read(1)"
+        child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        try:
+            assert sign.line() == "ready"
+            limit, enough = worker_memory.Sampled(40 * MIB), worker_memory.Sampled(1000 * MIB)
+            assert (limit.exceeded(child.pid), enough.exceeded(child.pid)) == (True, False)
+            peak, how, killed = limit.finish(MIB)
+            assert (how, killed) == ("sampled", True)
+            assert 50 * MIB < peak < 200 * MIB
+            assert enough.finish(2000 * MIB) == (2000 * MIB, "rusage (largest process)", False)
+        finally:
+            gate.open()
+            child.wait()
+            gate.close()
+            sign.close()
+
+    def test_small_units_do_not_look_like_the_driver(self, watch: Watch) -> None:
+        ballast = bytearray(200 * MIB)
+        outcome = self.outcome(watch, "exit 0")
+        assert outcome.peak_memory is not None
+        assert outcome.peak_memory < 40 * MIB < len(ballast)
+
+    # --- The death of the worker ------------------------------------------------------------------------------------
+
+    @linux
+    def test_killed_worker(self, watch: Watch, directory: Path, shared: Path, sign: Sign) -> None:
+        done = self.outcome(watch, "exit 3")
+        running = self.start(watch, f"exec 3>{sign.path}; echo ready >&3; setsid sleep 1000 & sleep 1000")
+        assert sign.line() == "ready"
+        watch.started(running)
+        others = [self.script(f"run/other-{number}/1", "sleep 1000") for number in range(3)]
+        watch.engine.submit(others)
+        watch.accepted(*(other.id for other in others))
+        os.kill(worker(directory), signal.SIGKILL)
+        outcomes = watch.ended(running, *(other.id for other in others))
+        assert {(outcome.reason, outcome.exit_code) for outcome in outcomes} == {(Reason.LOST, None)}
+        sign.gone()
+        assert [command for command in processes(directory).values() if "worker.py" not in command] == []
+        watch.engine.submit(others)
+        assert self.outcome(watch, "exit 4").exit_code == 4
+        assert done.exit_code == 3
+
+    @linux
+    def test_killed_worker_and_driver(self, directory: Path, shared: Path, sign: Sign) -> None:
+        before = self.script("run/before/1", "exit 3")
+        running = self.script("run/running/1", f"exec 3>{sign.path}; echo ready >&3; sleep 1000")
+        handles = self.dead_driver(directory, ended=[before], started=[running])
+        os.kill(worker(directory), signal.SIGKILL)
+        with open(directory / "worker" / "record.jsonl", "ab") as record:
+            record.write(b'["ended",[["run/running/1",0,17')
+        engine = self.make(directory)
+        try:
+            engine.adopt(handles)
+            known, lost = Watch(engine).ended("run/before/1", "run/running/1")
+            assert (known.exit_code, known.reason) == (3, None)
+            assert (lost.exit_code, lost.reason) == (None, Reason.LOST)
+            assert lost.started is not None
+            assert sign.line() == "ready"
+            sign.gone()
+        finally:
+            engine.close()
+        for line in (directory / "worker" / "record.jsonl").read_text().splitlines():
+            if line[-2:] != "17":
+                json.loads(line)
+
+    @linux
+    def test_unit_started_but_not_recorded(self, directory: Path, shared: Path, sign: Sign) -> None:
+        (directory / "worker").mkdir()
+        (directory / "worker" / "record.jsonl").write_text('["accepted",["run/unit/1"]]\n')
+        marks = {"TRIVET_ATTEMPT": "run/unit/1", "TRIVET_ENGINE": str(directory)}
+        script = f"exec 3>{sign.path}; echo ready >&3; sleep 1000"
+        ours = subprocess.Popen(["sh", "-c", script], env=os.environ | marks, start_new_session=True)
+        other = subprocess.Popen(["cat"], env=os.environ | marks | {"TRIVET_ENGINE": "/other"}, stdin=subprocess.PIPE)
+        assert sign.line() == "ready"
+        engine = self.make(directory)
+        try:
+            engine.adopt({"run/unit/1": None})
+            assert Watch(engine).ended("run/unit/1")[0].reason is Reason.LOST
+            assert ours.wait() == -signal.SIGKILL
+            sign.gone()
+            assert other.poll() is None
+        finally:
+            engine.close()
+            other.communicate()
+
+    def test_worker_that_can_not_start(self, directory: Path) -> None:
+        (directory / "worker" / "record.jsonl").mkdir(parents=True)
+        engine = self.make(directory)
+        with pytest.raises(EngineError, match=r"worker\.log"):
+            engine.submit([self.script("run/unit/1", "exit 0")])
+        engine.close()
+
+    def test_long_directory(self, tmp_path: Path) -> None:
+        directory = tmp_path / ("long" * 30) / ("name" * 30)
+        engine = self.make(directory)
+        assert self.outcome(Watch(engine), "exit 5").exit_code == 5
+        engine.close()
+
+    def test_a_second_driver_takes_over(self, directory: Path, shared: Path, gate: Gate) -> None:
+        first = self.make(directory)
+        watch = Watch(first)
+        id = self.start(watch, f"read x < {gate.path}; exit 6")
+        watch.started(id)
+        second = self.make(directory)
+        second.adopt({id: None})
+        gate.open()
+        assert Watch(second).ended(id)[0].exit_code == 6
+        second.close()
+        first.close()
+
+    @linux
+    def test_full_disk(self, tmp_path: Path) -> None:
+        directory = tmp_path / "small"
+        directory.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", directory], check=False)
+        if mounted.returncode:
+            pytest.skip("a small file system can't be mounted here")
+        try:
+            engine = self.make(directory)
+            watch = Watch(engine)
+            assert self.outcome(watch, "exit 3").exit_code == 3
+            with suppress(OSError):
+                (directory / "ballast").write_bytes(bytes(MIB))
+            assert shutil.disk_usage(directory).free == 0
+            ids = [f"run/{'long name ' * 30}-{number}/1" for number in range(40)]
+            engine.submit([self.script(id, "echo something; exit 4") for id in ids])
+            assert {outcome.exit_code for outcome in watch.ended(*ids)} == {4}
+            (directory / "ballast").unlink()
+            engine.close()
+            again = self.make(directory)
+            again.adopt(dict.fromkeys(ids))
+            assert {outcome.exit_code for outcome in Watch(again).ended(*ids)} == {4}
+            again.close()
+        finally:
+            subprocess.run(["umount", "-l", directory], check=True)
+
+
+# --- The worker's files -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted(ENGINES.glob("worker*.py")), ids=lambda path: path.name)
+def test_worker_is_for_old_pythons_and_needs_nothing(path: Path) -> None:
+    tree = ast.parse(path.read_text(), feature_version=(3, 9))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    foreign = {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert all(name.rpartition(".")[2].startswith("worker_") for name in foreign)
+
+
+def test_worker_imports_where_there_is_no_linux() -> None:
+    code = (
+        "import sys; sys.platform = 'darwin'; sys.modules['ctypes'] = None\n"
+        f"sys.path.append({str(ENGINES)!r})\n"
+        "import worker, worker_memory, os\n"
+        "os.path.exists = os.path.isdir = lambda path: False\n"
+        "assert worker_memory.group_memory(1) == 0\n"
+        "import worker_system\n"
+        "assert worker_system.become_reaper() is None\n"
+        "import worker_logs; assert worker_logs.hole_puncher()(0, 0, 1) is False\n"
+    )
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True)
