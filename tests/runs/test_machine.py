@@ -170,6 +170,21 @@ def test_a_run_goes_through_the_documented_states() -> None:
     ]
 
 
+def test_the_end_of_a_unit_says_that_it_ran() -> None:
+    machine = Machine(2)
+    for event in (Asked(1.0), Planned(2.0, 2), Accepted(3.0), Ended(6.0, 0, Outcome(0, started=4.0, ended=5.0))):
+        machine.handle(event)
+    assert machine.state is RunState.RUNNING
+    assert machine.history[-1].at == 4.0
+
+
+def test_the_end_of_a_unit_that_never_ran_says_nothing_else() -> None:
+    machine = Machine(2)
+    for event in (Asked(1.0), Planned(2.0, 2), Accepted(3.0), Ended(6.0, 0, Outcome(None, reason=Reason.IMAGE_PULL))):
+        machine.handle(event)
+    assert machine.state is RunState.QUEUED
+
+
 def test_no_more_units_than_the_window_are_with_the_engine() -> None:
     machine = Machine(4)
     machine.handle(Asked(0.0))
