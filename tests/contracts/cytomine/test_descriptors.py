@@ -340,7 +340,11 @@ def test_what_looks_like_a_descriptor(name: str, text: str, expected: bool) -> N
 
 
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers(-5, 500) | st.floats() | st.sampled_from(["", "x", "integer", "array", "1Gi"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 500)
+    | st.floats()
+    | st.sampled_from(["", "x", "integer", "array", "1Gi"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "type", "a", "values"]), inner),
     max_leaves=6,
 )
@@ -365,7 +369,9 @@ def test_a_spoilt_descriptor_never_raises_and_the_schema_is_never_laxer(
 ) -> None:
     spoilt: Any = copy.deepcopy(good)
     spoilt["inputs"] = copy.deepcopy(SEED)
-    spoilt["outputs"] = {"areas": parameter({"id": "array", "subtype": "number"}, dependencies={"derived_from": "inputs/text"})}
+    spoilt["outputs"] = {
+        "areas": parameter({"id": "array", "subtype": "number"}, dependencies={"derived_from": "inputs/text"})
+    }
     for _ in range(data.draw(st.integers(1, 3))):
         *parents, last = data.draw(st.sampled_from(places(spoilt)[1:]))
         node = spoilt

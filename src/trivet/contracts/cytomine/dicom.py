@@ -39,7 +39,7 @@ class _Reader:
         if syntax == _DEFLATED:
             self.stream = BytesIO(zlib.decompressobj(-15).decompress(self.stream.read(2**20), 2**22))
         self.order = ">" if syntax == _BIG else "<"
-        explicit = syntax != _IMPLICIT
+        explicit = syntax != _IMPLICIT and self._has_representations()
         found: dict[tuple[int, int], int] = {}
         while len(found) < 2:
             tag = self._tag()
@@ -65,6 +65,13 @@ class _Reader:
             value = self._read(length)
             if tag == (2, 0x10):
                 syntax = value.rstrip(b"\x00 ").decode("ascii", "replace")
+
+    def _has_representations(self) -> bool:
+        """False where a file is written implicitly although its transfer syntax says otherwise, which happens."""
+        start = self.stream.tell()
+        head = self._read(6)
+        self.stream.seek(start)
+        return head[4:].isalpha() and head[4:].isupper()
 
     def _tag(self) -> tuple[int, int]:
         self.left -= 1
