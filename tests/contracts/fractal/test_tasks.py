@@ -49,6 +49,18 @@ def test_a_schema_becomes_the_type_that_says_the_same(task_of: Any, schema: Any,
     assert port(task_of, schema, True, **{"$defs": definitions}).type == kind
 
 
+def test_a_pattern_is_looked_for_anywhere_in_the_text(task_of: Any) -> None:
+    kind = port(task_of, {"type": "string", "pattern": "b+"}).type
+    assert list(kind.faults("abbc")) == []
+    assert list(kind.faults("ac")) == ["'ac' does not match the pattern b+"]
+
+
+def test_places_of_data_are_absolute_and_without_steps_back(task_of: Any) -> None:
+    kind = task_of(**PARALLEL).input("zarr_url").type
+    assert list(kind.faults("/a/..b")) == list(kind.faults("s3://bucket/a")) == []
+    assert all(list(kind.faults(url)) for url in ("a", "/a/../b", "s3://bucket/../a", 1))
+
+
 def test_a_schema_with_references_takes_its_definitions_along(task_of: Any) -> None:
     definitions = {"Inner": {"type": "object", "properties": {"k": {"type": "integer"}}}}
     found = port(task_of, {"type": "array", "items": {"$ref": "#/$defs/Inner"}}, True, **{"$defs": definitions})
