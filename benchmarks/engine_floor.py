@@ -17,6 +17,8 @@ import threading
 import time
 from pathlib import Path
 
+from measuring import Row, table
+
 from trivet.engines import Attempt, Ended
 from trivet.engines.local import LocalEngine
 from trivet.tasks.task import Environment
@@ -60,21 +62,23 @@ def engine(units: int, directory: Path) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - usage.ru_utime - usage.ru_stime
 
 
-def main() -> None:
-    units = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    ratios = []
+def rows(units: int = 10_000, rounds: int = 3) -> list[Row]:
+    """One row: the median ratio, each round's floor being the mean of one before and one after the engine."""
+    ratios, each, cpu = [], [], []
     for _ in range(rounds):
         before = floor(units)
         with tempfile.TemporaryDirectory() as directory:
             wall, driver = engine(units, Path(directory))
         least = (before + floor(units)) / 2
         ratios.append(wall / least)
-        print(
-            f"{units} units: floor {least / units * 1e3:.3f} ms, engine {wall / units * 1e3:.3f} ms a unit, "
-            f"ratio {wall / least:.2f}, driver {driver / units * 1e6:.0f} µs CPU a unit"
-        )
-    print(f"ratio (median of {rounds}): {statistics.median(ratios):.2f}")
+        each.append(f"{wall / units * 1e3:.3f} against {least / units * 1e3:.3f}")
+        cpu.append(driver / units * 1e6)
+    note = f"{', '.join(each)} ms a unit; driver {statistics.median(cpu):.0f} µs CPU a unit"
+    return [Row("engine", f"{units:,} units, wall", "floor", statistics.median(ratios), note=note)]
+
+
+def main() -> None:
+    print(table(rows(*map(int, sys.argv[1:]))))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, Literal
 
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -118,16 +119,17 @@ def cpu(sample: Sample) -> float:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Rows as aligned text."""
-    cells = [("part", "what", "against", "ratio", "bound", "verdict", "")]
+    """Rows as aligned text, each note on a line of its own."""
+    cells = [("part", "what", "against", "ratio", "bound", "verdict")]
     for row in rows:
         ratio_text = "" if row.ratio is None else f"{row.ratio:.2f}"
         bound = "" if row.bound is None else f"{row.bound:g}"
-        cells.append((row.part, row.what, row.against, ratio_text, bound, row.verdict, row.note))
-    widths = [max(len(line[column]) for line in cells) for column in range(6)]
-    right = (3, 4)
+        cells.append((row.part, row.what, row.against, ratio_text, bound, row.verdict))
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     lines = []
-    for line in cells:
-        padded = [text.rjust(widths[i]) if i in right else text.ljust(widths[i]) for i, text in enumerate(line[:6])]
-        lines.append("  ".join([*padded, line[6]]).rstrip())
+    for line, note in zip(cells, ["", *(row.note for row in rows)], strict=True):
+        sides = (str.ljust, str.ljust, str.ljust, str.rjust, str.rjust, str.ljust)
+        padded = [side(text, width) for side, text, width in zip(sides, line, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+        lines += wrap(note, 110, initial_indent="    ", subsequent_indent="    ")
     return "\n".join(lines)

@@ -9,24 +9,44 @@ docs/how-to/benchmarks.md.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 from measuring import FailedError, Row, table
 
-PARTS = {
-    "startup": "what `trivet check` costs before it checks",
-    "engine": "the local engine alone",
-    "units": "whole runs of no-op processes, against the floor and other engines",
-    "containers": "container units against the bare API",
-}
-MODULES = {"engine": "engine_floor"}
+
+def startup(quick: bool, full: bool) -> Iterable[Row]:
+    """What `trivet check` costs before it checks."""
+    import startup
+
+    return startup.rows(5 if quick else 15, peer=not quick)
+
+
+def engine(quick: bool, full: bool) -> Iterable[Row]:
+    """The local engine without runs around it."""
+    import engine_floor
+
+    return engine_floor.rows(1000 if quick else 10_000, 3)
+
+
+def units(quick: bool, full: bool) -> Iterable[Row]:
+    """Whole runs of no-op processes, against the floor and against other engines."""
+    import units
+
+    return units.rows(quick, full)
+
+
+def containers(quick: bool, full: bool) -> Iterable[Row]:
+    """Container units against the bare API of the container engine."""
+    import containers
+
+    return containers.rows(quick)
+
+
+Part = Callable[[bool, bool], Iterable[Row]]
+PARTS: dict[str, Part] = {part.__name__: part for part in (startup, engine, units, containers)}
 
 
 def main() -> int:
@@ -37,9 +57,9 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="write JSON lines instead of a table")
     chosen = parser.parse_args()
     rows: list[Row] = []
-    for part in chosen.only or PARTS:
-        print(f"{part}: {PARTS[part]} …", file=sys.stderr)
-        for row in _rows(part, chosen.quick, chosen.full):
+    for name in chosen.only or PARTS:
+        print(f"{name}: {PARTS[name].__doc__}", file=sys.stderr)
+        for row in _rows(name, chosen.quick, chosen.full):
             rows.append(row)
             if chosen.json:
                 print(json.dumps({**asdict(row), "verdict": row.verdict}), flush=True)
@@ -48,13 +68,12 @@ def main() -> int:
     return 1 if any(row.verdict == "MISSED" for row in rows) else 0
 
 
-def _rows(part: str, quick: bool, full: bool) -> Iterator[Row]:
+def _rows(name: str, quick: bool, full: bool) -> Iterator[Row]:
     """The rows of a part; one that can't be measured here says so in a row of its own."""
     try:
-        module = importlib.import_module(MODULES.get(part, part))
-        yield from module.rows(quick, full)
+        yield from PARTS[name](quick, full)
     except (FailedError, ImportError, OSError) as error:
-        yield Row(part, "everything", "the floor", note=str(error))
+        yield Row(name, "not measured", "floor", note=str(error))
 
 
 if __name__ == "__main__":
