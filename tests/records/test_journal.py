@@ -18,7 +18,7 @@ from trivet.records.owner import Owner
 
 
 def test_lines_come_back_in_order(tmp_path: Path) -> None:
-    writer = Journal(tmp_path / "journal")
+    writer = Journal(tmp_path / "journal", 0)
     for number in range(3):
         writer.append({"e": number, "text": "a\nb « ü \udcff"})
     writer.close()
@@ -30,11 +30,11 @@ def test_lines_come_back_in_order(tmp_path: Path) -> None:
 
 def test_an_absent_journal_is_empty(tmp_path: Path) -> None:
     assert journal.read(tmp_path / "nothing").lines == []
-    assert journal.last_owner(tmp_path / "nothing") is None
+    assert journal.last_owner(tmp_path / "nothing") == (0, None)
 
 
 def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
-    writer = Journal(tmp_path)
+    writer = Journal(tmp_path, 0)
     writer.append({"e": "whole"})
     writer.close()
     with writer.path.open("ab") as stream:
@@ -43,10 +43,10 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
 
 
 def test_what_a_former_owner_writes_late_does_not_count(tmp_path: Path) -> None:
-    first = Journal(tmp_path)
+    first = Journal(tmp_path, 0)
     first.append({"e": "in time"})
     first.write()
-    second = Journal(tmp_path)
+    second = Journal(tmp_path, 1)
     first.append({"e": "too late"})
     first.write()
     second.append({"e": "next"})
@@ -54,16 +54,24 @@ def test_what_a_former_owner_writes_late_does_not_count(tmp_path: Path) -> None:
     assert journal.read(tmp_path).lines == [{"e": "in time"}, {"e": "next"}]
     assert first.superseded
     assert not second.superseded
-    third = Journal(tmp_path)
+    third = Journal(tmp_path, 2)
     assert third.generation == 3
     assert journal.read(tmp_path).lines == [{"e": "in time"}, {"e": "next"}]
 
 
-def test_of_two_who_want_the_same_generation_one_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_generations", lambda directory: [])
-    Journal(tmp_path)
+def test_of_two_who_want_the_same_generation_one_gets_it(tmp_path: Path) -> None:
+    Journal(tmp_path, 0)
     with pytest.raises(NotOwnerError):
-        Journal(tmp_path)
+        Journal(tmp_path, 0)
+
+
+def test_a_run_is_claimed_only_from_the_dead(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
+    run.claim().close()
+    with pytest.raises(NotOwnerError, match=f"driven by process {os.getpid()}"):
+        run.claim()
+    rewrite_owner(run.journal / "1.jsonl", start="long ago")
+    assert run.claim().generation == 2
 
 
 def fill(disk: Path) -> None:
@@ -73,7 +81,7 @@ def fill(disk: Path) -> None:
 
 
 def test_the_reserve_lets_a_full_disk_be_recorded(small_disk: Path) -> None:
-    writer = Journal(small_disk / "journal")
+    writer = Journal(small_disk / "journal", 0)
     fill(small_disk)
     writer.append({"e": "stopped", "m": "the disk is full"})
     writer.sync()
@@ -104,25 +112,32 @@ def test_a_reused_process_number_is_not_the_same_owner() -> None:
 
 
 def test_the_owner_on_another_machine_is_judged_by_its_sign_of_life(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, 0.0, lambda name: {"format": 1})
-    Journal(run.journal).close()
-    path = run.journal / "1.jsonl"
-    header = json.loads(path.read_text())
-    header["owner"]["host"] = "elsewhere"
-    path.write_text(json.dumps(header) + "\n")
-    run.beat()
+    run = new_run(tmp_path)
+    run.claim().close()
+    rewrite_owner(run.journal / "1.jsonl", host="elsewhere")
     assert run.owner_alive()
     old = (run.path / "alive").stat().st_mtime - 61
     os.utime(run.path / "alive", (old, old))
     assert not run.owner_alive()
 
 
-def test_a_run_that_was_just_asked_for_is_not_taken_for_dead(tmp_path: Path) -> None:
-    run = RunDirectory.create(tmp_path, 0.0, lambda name: {"format": 1})
+def test_a_run_that_nobody_drives_yet_belongs_to_who_asked_for_it(tmp_path: Path) -> None:
+    run = new_run(tmp_path)
     assert run.owner_alive()
-    old = (run.path / "run.json").stat().st_mtime - 61
-    os.utime(run.path / "run.json", (old, old))
+    record = run.read()
+    record["asked_by"]["start"] = "long ago"
+    run.write(record)
     assert not run.owner_alive()
+
+
+def new_run(home: Path) -> RunDirectory:
+    return RunDirectory.create(home, 0.0, lambda name: {"format": 1, "asked_by": Owner.this_process().to_json()})
+
+
+def rewrite_owner(path: Path, **changes: str) -> None:
+    header = json.loads(path.read_text())
+    header["owner"].update(changes)
+    path.write_text(json.dumps(header) + "\n")
 
 
 def test_a_record_of_another_format_is_refused(tmp_path: Path) -> None:

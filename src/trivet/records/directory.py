@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trivet.records import files, journal
+from trivet.records import files
+from trivet.records.journal import Journal, NotOwnerError, last_owner
 from trivet.records.owner import Owner
 
 FORMAT = 1
@@ -131,17 +132,24 @@ class RunDirectory:
         return not (self.path / "alive").exists()
 
     def owner_alive(self) -> bool:
-        """Whether the process that wrote the journal last still runs.
+        """Whether somebody drives the run, or is about to.
 
-        On this machine that is known at once; for another one its last sign of life decides, measured by the clock of
-        the file system that both share.
+        That is the process that wrote the journal last, before the first word of a journal the one that asked for the
+        run. On this machine it is known at once; for another one the last sign of life decides, measured by the clock
+        of the file system that both share.
         """
-        owner: Owner | None = journal.last_owner(self.journal)
+        _, owner = last_owner(self.journal)
         if owner is None:
-            # Just asked for: whoever shall drive it is still starting.
-            return self._age("run.json") < DEAD_AFTER
+            owner = Owner.from_json(self.read()["asked_by"])
         alive = owner.alive
         return alive if alive is not None else self._age("alive") < DEAD_AFTER
+
+    def claim(self) -> Journal:
+        """Become the owner. Raises NotOwnerError when somebody is, OSError when the journal can't be written."""
+        generation, owner = last_owner(self.journal)
+        if owner is not None and self.owner_alive():
+            raise NotOwnerError(f"{self.id} is driven by process {owner.pid} of {owner.host}")
+        return Journal(self.journal, generation)
 
     def _age(self, name: str) -> float:
         """Seconds since a file was written, by the clock of the file system."""

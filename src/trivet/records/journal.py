@@ -39,15 +39,16 @@ class Journal:
     Lines are gathered by `append` and written by `write`; `sync` makes them durable.
     """
 
-    def __init__(self, directory: Path) -> None:
-        """Become the owner of the journal in ``directory`` (created when absent).
+    def __init__(self, directory: Path, after: int) -> None:
+        """Become the owner of the journal in ``directory`` (created when absent), following generation ``after``: the
+        last one when the caller looked whether its owner still lives (0: there was none).
 
-        Raises NotOwnerError when another process does so at the same moment, OSError when it can't be written.
+        Raises NotOwnerError when somebody else followed it first, OSError when it can't be written.
         """
         directory.mkdir(exist_ok=True)
         self.directory = directory
+        self.generation = after + 1
         counted = {str(generation): len(data) for generation, data in _contents(directory).items()}
-        self.generation = max(map(int, counted), default=0) + 1
         self.path = directory / f"{self.generation}.jsonl"
         try:
             self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -140,13 +141,17 @@ def read(directory: Path) -> Story:
     return Story(lines, owner)
 
 
-def last_owner(directory: Path) -> Owner | None:
-    """Who wrote last, without reading the whole journal; None when nobody did."""
-    for generation in sorted(_generations(directory), reverse=True):
+def last_owner(directory: Path) -> tuple[int, Owner | None]:
+    """The last generation and who wrote it, without reading the whole journal; (0, None) when nobody did.
+
+    The owner is None, too, when it died before it could write its name.
+    """
+    generation = max(_generations(directory), default=0)
+    if generation:
         with (directory / f"{generation}.jsonl").open("rb") as stream:
             for first in _lines(stream.readline()):
-                return Owner.from_json(first["owner"])
-    return None
+                return generation, Owner.from_json(first["owner"])
+    return generation, None
 
 
 def _generations(directory: Path) -> list[int]:

@@ -71,9 +71,8 @@ class Driver:
         self._progress = Progress(directory.id, call, self.options, engine.capacity().queue)
         self._machine = self._progress.machine
         self._queue: deque[Instruction] = deque()
-        story = journal.read(directory.journal)
-        self._journal = journal.Journal(directory.journal)
-        self._progress.replay(story.lines)
+        self._journal = directory.claim()
+        self._progress.replay(journal.read(directory.journal).lines)
         self._adopted = set(self._progress.starts)
         self._queue.extend(self._machine.pending())
         self._reported = len(self._machine.history)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -12,8 +11,8 @@ class Options:
     """How a run is to be done.
 
     ``slots``: how many units run at once (None: as many as the engine finds right). ``time_limit`` and ``grace`` in
-    seconds, for each unit. ``output`` is the directory outputs are published in (None: the run's own), ``targets``
-    the places of single outputs that have one of their own.
+    seconds, for each unit. ``output`` is the directory outputs are published in (None: where the document wants them,
+    else the run's own).
     """
 
     engine: str = "local"
@@ -22,7 +21,6 @@ class Options:
     time_limit: float | None = None
     grace: float = 10.0
     output: str | None = None
-    targets: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.slots is not None and self.slots < 1:

@@ -16,18 +16,19 @@ from trivet.tasks.values import FileRef, Value, to_json
 
 
 def places(task: Task, options: Options, own: Path) -> dict[str, Path]:
-    """Where each output goes: its own target, or below the output directory, or below the run's own."""
-    root = Path(options.output) if options.output else own
-    return {port.name: Path(options.targets.get(port.name, root / port.name)) for port in task.outputs}
+    """Where each output goes: below the output directory, or where its document wants it, or below the run's own."""
+    if options.output:
+        return {port.name: Path(options.output) / port.name for port in task.outputs}
+    return {port.name: Path(port.place) if port.place else own / port.name for port in task.outputs}
 
 
 def obstacles(task: Task, options: Options) -> list[Problem]:
     """A problem for every place that holds something already, or where nothing can be written; nothing is ever
     overwritten."""
-    if options.output is None and not options.targets:
-        return []
     problems = []
     for name, place in places(task, options, Path()).items():
+        if not place.is_absolute():
+            continue  # in the run's own directory, which is new
         taken = [place, *place.parent.glob(f"{escape(place.name)}.*")] if place.parent.is_dir() else []
         for path in taken:
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):

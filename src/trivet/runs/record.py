@@ -15,6 +15,7 @@ import trivet
 from trivet.contracts import contract
 from trivet.contracts.source import Source
 from trivet.records import codec, directory
+from trivet.records.owner import Owner
 from trivet.runs.machine import Change, Machine
 from trivet.runs.options import Options
 from trivet.tasks.call import Call
@@ -50,6 +51,7 @@ def asked(identifier: str, call: Call, options: Options, now: float) -> Record:
         "each": call.each,
         "notes": [codec.problem_to_json(problem) for problem in call.notes],
         "options": options.to_json(),
+        "asked_by": Owner.this_process().to_json(),
         "host": {
             "name": platform.node(),
             "system": platform.platform(),

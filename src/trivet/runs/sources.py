@@ -63,21 +63,22 @@ def split(target: str) -> tuple[str, str | None]:
 
 
 def complete(source: Source, from_image: bool = True) -> Source:
-    """A Kaapana task.json that names a template gets its container file: the one beside it, or the one in its image.
+    """A Kaapana task.json that names a template gets its container file: the one beside it or one directory further up
+    (projects keep their tasks in ``tasks/``), else the one in its image.
 
     Everything else is returned as it is. Raises ProblemsError when the file can't be had; without ``from_image`` only
-    the directory is looked into, and a file that is missing stays missing.
+    the directories are looked into, and a file that is missing stays missing.
     """
     from trivet.contracts import kaapana
 
-    beside = source.base / kaapana.CONTAINER_FILE
+    near = [path for path in (source.base, source.base.parent) if (path / kaapana.CONTAINER_FILE).is_file()]
     known = kaapana.CONTAINER_FILE in source.attachments or source.name.endswith(kaapana.CONTAINER_FILE)
-    if known or not (from_image or beside.is_file()) or detect(source) != "kaapana":
+    if known or not (from_image or near) or detect(source) != "kaapana":
         return source
     image = kaapana.image_of(kaapana.read(source))
     if image is None:
         return source
-    text = load(beside).text if beside.is_file() else _from_image(image).text
+    text = load(near[0] / kaapana.CONTAINER_FILE).text if near else _from_image(image).text
     return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
 
 

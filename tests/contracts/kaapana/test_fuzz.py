@@ -89,7 +89,6 @@ def _survives(source):
         str(problem)
         assert problem.severity in ("error", "warning", "info")
     kaapana.image_of(document)
-    kaapana.output_paths(document)
     if has_errors(problems):
         return
     if kaapana.image_of(document) is not None:

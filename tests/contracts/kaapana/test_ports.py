@@ -84,7 +84,7 @@ def test_a_task_file_binds_and_overrides(read, task, container):
     assert made.resources == Resources(cpus=1.0, memory=2 * 1024**3)
     defaults = {port.name: port.default for port in made.inputs}
     assert defaults == {"dicom": FileRef("/base/scans"), "A": 2, "B": "b", "EXTRA": "x"}
-    assert kaapana.output_paths(document) == {"nrrd": "/results/nrrd"}
+    assert {port.name: port.place for port in made.outputs} == {"nrrd": "/results/nrrd"}
     assert bind(made, {}).values["dicom"] == FileRef("/base/scans")
 
 

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from trivet.contracts.source import Source
     from trivet.tasks.call import Call
     from trivet.tasks.document import Document
@@ -23,9 +21,9 @@ CONTAINER_FILE = "processing-container.json"
 
 
 def detect(source: Source) -> bool:
-    from trivet.contracts.kaapana import document
+    from trivet.contracts.kaapana import detection
 
-    return document.detect(source)
+    return detection.detect(source)
 
 
 def read(source: Source) -> Document:
@@ -56,13 +54,6 @@ def image_of(document: Document) -> str | None:
     from trivet.contracts.kaapana import ports
 
     return ports.image_of(document)
-
-
-def output_paths(document: Document) -> Mapping[str, str]:
-    """Where a task.json wants its output channels: absolute host paths by channel."""
-    from trivet.contracts.kaapana import ports
-
-    return ports.output_paths(document)
 
 
 def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trivet.contracts.kaapana import CONTAINER_FILE, forms
+from trivet.contracts.kaapana.detection import is_task
 from trivet.contracts.kaapana.model import Container, Reading, TaskFile
 from trivet.contracts.parsing import duplicate_keys
 from trivet.contracts.source import Source
@@ -21,19 +22,6 @@ _SECRET = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
 _MARKER = re.compile(r"\{[{%#]")
 
 
-def detect(source: Source) -> bool:
-    """True for a container or a task in any published form, and for a broken file that was meant to be one."""
-    if source.name.endswith((".yml", ".yaml")):
-        return False
-    data, problem = source.parsed
-    if problem is not None:
-        named = source.name.rpartition("/")[2] == CONTAINER_FILE
-        return named or '"mounted_path"' in source.text or '"taskTemplate"' in source.text
-    if not isinstance(data, dict):
-        return source.name.rpartition("/")[2] == CONTAINER_FILE
-    return _is_task(data) or _is_container(data)
-
-
 def read(source: Source) -> Document:
     """The document. Templates in a task.json are filled from the environment of this process.
 
@@ -43,7 +31,7 @@ def read(source: Source) -> Document:
     if problem is not None:
         reading = Reading(None, (_explained(problem, source.text),), source.image)
         return Document("kaapana", "task", source.texts, str(source.base), source.name, None, reading)
-    kind = "task" if _is_task(data) else "container"
+    kind = "task" if is_task(data) else "container"
     problems: list[Problem] = list(duplicate_keys(data))
     text = source.text
     if kind == "task" and _MARKER.search(text):
@@ -131,18 +119,3 @@ def _explained(problem: Problem, text: str) -> Problem:
     from dataclasses import replace
 
     return replace(problem, hint='a template must stand inside a string: "{{ env.NAME }}"')
-
-
-def _is_container(data: dict[str, Any]) -> bool:
-    if isinstance(data.get("templates"), list):
-        return True
-    # The oldest form is flat. A descriptor of another contract has objects, not lists, under these names.
-    return forms.is_flat(data) and any(isinstance(data.get(key), list) for key in ("inputs", "outputs"))
-
-
-def _is_task(data: Any) -> bool:
-    if not isinstance(data, dict) or isinstance(data.get("templates"), list):
-        return False
-    if "taskTemplate" in data:
-        return True
-    return "image" in data and any(isinstance(data.get(key), list) for key in ("inputs", "outputs"))

@@ -56,7 +56,9 @@ def tasks(document: Document) -> Sequence[Task]:
     inputs = tuple(
         replace(port, default=FileRef(paths[port.name])) if port.name in paths else port for port in made.inputs
     )
-    return [replace(made, inputs=inputs, network=network)]
+    wanted = _host_paths(document, task.outputs)
+    outputs = tuple(replace(port, place=wanted.get(port.name, "")) for port in made.outputs)
+    return [replace(made, inputs=inputs, outputs=outputs, network=network)]
 
 
 def image_of(document: Document) -> str | None:
@@ -66,14 +68,6 @@ def image_of(document: Document) -> str | None:
     if not isinstance(task, TaskFile) or isinstance(task.template, Template) or not task.image:
         return None
     return None if CONTAINER_FILE in document.texts else task.image
-
-
-def output_paths(document: Document) -> Mapping[str, str]:
-    """Where a task.json wants its output channels: absolute host paths by channel; relative ones start at its base."""
-    task = document.model.content
-    if not isinstance(task, TaskFile):
-        return {}
-    return _host_paths(document, task.outputs)
 
 
 def variables_of(task: Task) -> Mapping[str, Variable]:
