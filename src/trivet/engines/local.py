@@ -8,7 +8,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Protocol
 
-from trivet.engines import Attempt, Capacity, EngineEvent
+from trivet.engines import Attempt, Capacity, EngineError, EngineEvent
 from trivet.engines.processes import Processes
 from trivet.tasks.task import ContainerImage, Program
 from trivet.tasks.work import AttemptId
@@ -17,6 +17,8 @@ LOG_CAP = 64 * 1024 * 1024
 
 
 class _Containers(Protocol):
+    runtime: str
+
     def prepare(self, programs: Sequence[Program]) -> None: ...
     def submit(self, attempts: Sequence[Attempt]) -> None: ...
     def adopt(self, attempts: Mapping[AttemptId, str | None]) -> None: ...
@@ -92,10 +94,14 @@ class LocalEngine:
             from trivet.engines.runtimes import connect
 
             runtime = self._runtime
-            if runtime is None and self._used_runtime.exists():
-                runtime = self._used_runtime.read_text().strip() or None
-            self._containers = connect(runtime, self._directory, self.events, self._slots)
-            self._used_runtime.write_text(f"{runtime or ''}\n")
+            try:
+                if runtime is None and self._used_runtime.exists():
+                    runtime = self._used_runtime.read_text().strip() or None
+                self._directory.mkdir(parents=True, exist_ok=True)
+                self._containers = connect(runtime, self._directory, self.events, self._slots)
+                self._used_runtime.write_text(f"{self._containers.runtime}\n")
+            except OSError as error:
+                raise EngineError(f"containers can't be run for {self._directory}: {error}") from error
         return self._containers
 
     def _elsewhere(self, ids: Sequence[AttemptId]) -> None:

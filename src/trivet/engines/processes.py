@@ -171,19 +171,19 @@ class Processes:
             raise EngineError("this engine was closed")
         try:
             self._home.mkdir(parents=True, exist_ok=True)
-            connection, hello, rest = self._reach() or self._start()
+            connection, recorded, unsaved, rest = self._reach() or self._start()
         except OSError as error:
             raise EngineError(f"no worker can be started in {self._directory}: {error}") from error
         connection.settimeout(None)
         connection.sendall(_dumps(["hello", dict(os.environ)]))
         self._socket = connection
         with open(self._home / "record.jsonl", "rb") as record:
-            history = record.read(hello)
+            history = record.read(recorded) + unsaved
         self._emit(self._read_lines(history.split(b"\n")[:-1]))
         self._reader = threading.Thread(target=self._read, args=(connection, rest), name="trivet-worker", daemon=True)
         self._reader.start()
 
-    def _reach(self) -> tuple[socket.socket, int, bytes] | None:
+    def _reach(self) -> tuple[socket.socket, int, bytes, bytes] | None:
         """A connection to a worker that runs already."""
         note = self._home / "worker.json"
         try:
@@ -200,7 +200,7 @@ class Processes:
             note.unlink(missing_ok=True)
             return None
 
-    def _start(self) -> tuple[socket.socket, int, bytes]:
+    def _start(self) -> tuple[socket.socket, int, bytes, bytes]:
         """A new worker, detached from this process, with a socket whose name is short enough and private."""
         place = tempfile.mkdtemp(prefix="trivet-", dir=None if len(tempfile.gettempdir()) < 60 else "/tmp")  # noqa: S108
         address = f"{place}/worker"
@@ -361,20 +361,28 @@ def _outcome(
     )
 
 
-def _hello(connection: socket.socket) -> tuple[int, bytes]:
-    """How many bytes of the record were written before the worker took this connection, and what it said after."""
-    connection.settimeout(30)
-    data = b""
-    while b"\n" not in data:
-        more = connection.recv(1 << 16)
+def _hello(connection: socket.socket) -> tuple[int, bytes, bytes]:
+    """The size of the record when the worker took this connection, what did not fit on the disk, and what came after.
+
+    Raises EOFError when the worker has ended.
+    """
+    connection.settimeout(60)
+    data, length = b"", 0
+    while b"\n" not in data or len(data.partition(b"\n")[2]) < length:
+        try:
+            more = connection.recv(1 << 16)
+        except ConnectionError:
+            more = b""
         if not more:
             raise EOFError
         data += more
-    line, _, rest = data.partition(b"\n")
-    kind, value = json.loads(line)
-    if kind != "hello":
-        raise EngineError(str(value))
-    return value, rest
+        if b"\n" in data:
+            kind, *values = json.loads(data.partition(b"\n")[0])
+            if kind == "refused":
+                raise EngineError(values[0])
+            size, length = values
+    rest = data.partition(b"\n")[2]
+    return size, rest[:length], rest[length:]
 
 
 def _dumps(message: Any) -> bytes:

@@ -27,12 +27,12 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # it is run as a fi
 if TYPE_CHECKING:
     from trivet.engines.worker_link import Link, Record, dumps
     from trivet.engines.worker_logs import Logs
-    from trivet.engines.worker_system import ENGINE, birth, end_left_over
+    from trivet.engines.worker_system import ENGINE, birth, close_inherited, end_left_over
     from trivet.engines.worker_units import Common, Refused, Timers, Units, never_ran
 else:
     from worker_link import Link, Record, dumps
     from worker_logs import Logs
-    from worker_system import ENGINE, birth, end_left_over
+    from worker_system import ENGINE, birth, close_inherited, end_left_over
     from worker_units import Common, Refused, Timers, Units, never_ran
 
 TELL_EVERY = 0.01
@@ -227,6 +227,7 @@ class Worker:
 
 def main() -> None:
     directory, slots, log_cap, address = sys.argv[1:]
+    close_inherited()
     listener = socket.socket(fileno=os.dup(0))
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)

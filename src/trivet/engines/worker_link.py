@@ -49,6 +49,8 @@ class Record:
     def save(self, data: bytes = b"") -> bool:
         """Append whole lines, and what could not be appended before; False when the disk is full."""
         self.unsaved += data
+        if not self.unsaved:
+            return True
         size = self.size
         try:
             if os.write(self.fd, self.unsaved) < len(self.unsaved):
@@ -83,7 +85,8 @@ class Link:
         self.leave()
         self.connection = connection
         self.poll.register(connection.fileno(), select.POLLIN)
-        self.send(dumps(["hello", record.size]) + record.unsaved)
+        record.save()
+        self.send(dumps(["hello", record.size, len(record.unsaved)]) + record.unsaved)
 
     def leave(self) -> None:
         if self.connection is not None:

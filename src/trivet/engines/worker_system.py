@@ -31,6 +31,16 @@ def kill(pid: int) -> None:
         pass
 
 
+def close_inherited() -> None:
+    """Whoever waits for the end of a file the driver was given must not wait for its worker."""
+    for name in os.listdir("/dev/fd") if os.path.isdir("/dev/fd") else ():
+        if int(name) > 2:
+            try:
+                os.close(int(name))
+            except OSError:
+                pass  # the directory just read
+
+
 def birth(pid: int) -> Optional[int]:
     """When a process started, in clock ticks since boot: with its number it is unique. None where unknown."""
     try:
