@@ -1,4 +1,4 @@
-"""What the tests of the Cytomine contract share: the corpus, a good descriptor, a way from data to problems and calls."""
+"""What tests of the Cytomine contract share: the corpus, a good descriptor, ways from data to problems and calls."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def read_text(kind: ValueType, text: str | bytes, folder: Path) -> tuple[Value, 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 CHOICE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=9)
-INSTANTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.timezones()).map(  # noqa: DTZ001
+INSTANTS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.timezones()).map(
     lambda instant: instant.isoformat() if instant.utcoffset() is not None else "2024-02-23T18:00:00Z"
 )
 POINT = st.tuples(st.integers(-9, 9) | st.floats(-1e9, 1e9), st.integers()).map(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 from trivet.contracts.cytomine.model import Descriptor
@@ -30,7 +31,7 @@ def open_bundle(path: Path) -> Source:
     except zipfile.BadZipFile as error:
         hint = "a bundle is a zip of descriptor.yml and the image's tar"
         raise ProblemsError([Problem("C100", f"is no readable zip archive: {error}", hint=hint, file=shown)]) from None
-    except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error) as error:
         if isinstance(error, ProblemsError):
             raise
         reason = getattr(error, "strerror", None) or error

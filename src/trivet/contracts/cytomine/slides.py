@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def of_zip(path: Path) -> tuple[Picture, int]:
             for entry in files_of(archive):
                 with archive.open(entry) as stream:
                     pictures.append((entry.file_size, inspect(stream)))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
         raise ValueError(f"is a damaged zip: {error}") from None
     return _slide(pictures, "zip")
 
@@ -48,7 +49,8 @@ def unpack(path: Path, target: Path) -> None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, file.open("xb") as sink:
                     shutil.copyfileobj(source, sink)
-    except (zipfile.BadZipFile, EOFError) as error:
+                file.chmod(0o644)
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise OSError(f"{path} is damaged: {error}") from error
 
 

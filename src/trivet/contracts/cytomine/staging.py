@@ -53,7 +53,6 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     _refuse(given)
     shutil.rmtree(where.root / "inputs", ignore_errors=True)
     inputs, outputs = where.make("inputs"), where.make("outputs")
-    inputs.chmod(0o755)
     outputs.chmod(0o777)  # the image may run as anybody
     mounts = [Mount(str(inputs), model.input_folder), Mount(str(outputs), model.output_folder, writable=True)]
 
@@ -67,6 +66,8 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         except ValueError as error:
             problem = Problem("C202", f"input `{port.name}` can't be written: {error}", path=("inputs", port.name))
             raise ProblemsError([problem]) from None
+    for folder, _, _ in os.walk(inputs):
+        Path(folder).chmod(0o755)  # whatever the umask: the image may run as anybody
     task = call.task
     return Invocation(task.program, None, mounts=tuple(mounts), resources=task.resources, network=task.network)
 
