@@ -103,9 +103,11 @@ def _manifests(distribution: Distribution) -> Iterator[Path]:
     """Where a package may have its manifest: among its files, or, installed as editable, below its source."""
     own = [Path(str(distribution.locate_file(file))) for file in distribution.files or [] if file.name == MANIFEST]
     yield from own
-    if not own:
-        top = re.sub(r"[-.]+", "_", distribution.name)
-        yield from (root / top / MANIFEST for root in _source_roots(distribution))
+    if own:
+        return
+    name = re.sub(r"[-.]+", "_", distribution.name)
+    for root in _source_roots(distribution):
+        yield from (root / top / MANIFEST for top in dict.fromkeys((name, name.lower())))
 
 
 def _source_roots(distribution: Distribution) -> Iterator[Path]:
