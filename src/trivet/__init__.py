@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trivet.api import Run, call, command, load, run
+    from trivet.tasks.problem import ProblemsError
 
 __version__ = "0.1.0"
-__all__ = ["Run", "__version__", "call", "command", "load", "run"]
+__all__ = ["ProblemsError", "Run", "__version__", "call", "command", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:
