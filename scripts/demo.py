@@ -112,11 +112,14 @@ def kaapana(report: Report, runtime: str) -> None:
     trivet("run", f"{container}#dicom-to-nrrd", *given, *where)
     trivet("run", f"{container}#window-statistics", *given, "WINDOW_WIDTH=500", "COLOUR_MAP=hot", *where)
     statistics = results / "statistics"
+    shown = (
+        pictures.volume(data / "mr-abdomen", results / "nrrd/mr-abdomen", PICTURES / "kaapana-nrrd.png"),
+        pictures.window(data / "ct-small", statistics / "ct-small", PICTURES / "kaapana-statistics.png"),
+    )
     report.lines += [
         f"{'tables':<9}{len(list(statistics.glob('*/*.csv')))} in {statistics}/*/*.csv",
         f"{'volumes':<9}{len(list(results.glob('nrrd/*/*.nrrd')))} in {results}/nrrd/*/*.nrrd",
-        f"{'pictures':<9}{pictures.volume(data / 'mr-abdomen', results / 'nrrd/mr-abdomen', PICTURES / 'kaapana-nrrd.png')}",
-        f"{'':<9}{pictures.window(data / 'ct-small', statistics / 'ct-small', PICTURES / 'kaapana-statistics.png')}",
+        f"{'pictures':<9}{shown[0]}, {shown[1]}",
     ]
 
 
