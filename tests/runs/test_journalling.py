@@ -57,7 +57,7 @@ def drive(home: Path, units: int, together: bool) -> RunDirectory:
     ("together", "kinds"), [(True, {"ended", "collected"}), (False, {"started", "ended", "collected"})]
 )
 def test_a_start_gets_a_line_of_its_own_only_when_it_is_news(tmp_path: Path, together: bool, kinds: set[str]) -> None:
-    lines = journal.read(drive(tmp_path, 20, together).journal).lines
+    lines = journal.read(drive(tmp_path, 20, together).journal)
     written = [(line["u"], line["e"]) for line in lines if "u" in line]
     assert sorted(written) == sorted((unit, kind) for unit in range(20) for kind in kinds)
 

@@ -11,7 +11,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -121,24 +122,12 @@ class Journal:
             stream.write(b"\0" * RESERVE)
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What a journal says: its lines in order, and who wrote last."""
+def read(directory: Path) -> Iterator[Line]:
+    """Every event in a journal that counts by now, in order; parsed one by one, for there may be very many.
 
-    lines: list[Line]
-    owner: Owner | None
-
-
-def read(directory: Path) -> Story:
-    """Everything in a journal that counts. A torn last line of a generation is left out; an absent journal is empty."""
-    lines: list[Line] = []
-    owner = None
-    for data in _contents(directory).values():
-        parsed = list(_lines(data))
-        if parsed and "owner" in parsed[0]:
-            owner = Owner.from_json(parsed[0]["owner"])
-            lines += parsed[1:]
-    return Story(lines, owner)
+    A torn last line of a generation is left out; an absent journal is empty. Raises OSError.
+    """
+    return (line for data in _contents(directory).values() for line in islice(_lines(data), 1, None))
 
 
 def last_owner(directory: Path) -> tuple[int, Owner | None]:
@@ -175,6 +164,7 @@ def _contents(directory: Path) -> dict[int, bytes]:
 
 
 def _lines(data: bytes) -> Iterator[Line]:
-    for line in data[: data.rfind(b"\n") + 1].splitlines():
-        if line:
+    """The complete lines, each parsed when it is taken."""
+    for line in BytesIO(data):
+        if line.endswith(b"\n") and line != b"\n":
             yield json.loads(line.decode("utf-8", "surrogateescape"))

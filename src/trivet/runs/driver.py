@@ -72,7 +72,7 @@ class Driver:
         self._machine = self._progress.machine
         self._queue: deque[Instruction] = deque()
         self._journal = directory.claim()
-        self._progress.replay(journal.read(directory.journal).lines)
+        self._progress.replay(journal.read(directory.journal))
         self._adopted = set(self._progress.starts)
         self._queue.extend(self._machine.pending())
         self._reported = len(self._machine.history)

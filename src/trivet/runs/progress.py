@@ -67,5 +67,5 @@ def read(directory: RunDirectory) -> Progress:
     """How far a run is by now, whoever drives it. Raises OSError, or ValueError for what this version can't read."""
     call, options = record.restore(directory.read())
     progress = Progress(directory.id, call, options, window=1)
-    progress.replay(journal.read(directory.journal).lines)
+    progress.replay(journal.read(directory.journal))
     return progress
