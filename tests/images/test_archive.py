@@ -135,6 +135,8 @@ def test_an_image_in_a_bundle_is_read_without_unpacking(archive: Path, tmp_path:
     assert describe(str(bundle)) == describe(f"{bundle}!deep/image.tar") == describe(str(archive))
     assert read_file(str(bundle), "/etc/task.json") == b"new"
     assert sorted(tmp_path.iterdir()) == before
+    bundle.rename(tmp_path / "odd!name.zip")
+    assert describe(f"{tmp_path}/odd!name.zip") == describe(f"{tmp_path}/odd!name.zip!deep/image.tar")
 
 
 def test_of_several_images_in_a_bundle_the_conventional_one_is_taken(archive: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def open_archive(path: str) -> Iterator[Tar]:
     Members come in the file's order, and can be read only in this order. Raises ImageError for everything that is
     wrong with the archive, now or while it is read.
     """
-    file, _, entry = path.partition("!") if not Path(path).exists() else (path, "", "")
+    file, entry = _split(path)
     try:
         if not Path(file).is_file():
             raise ImageError("is not a file" if Path(file).exists() else "does not exist")
@@ -96,6 +96,15 @@ def plain_name(name: str) -> str:
     if ".." in name.split("/"):
         raise ImageError(f"the name {name!r} leads out of the archive")
     return plain
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The file and the entry in it; a file's own name may have exclamation marks."""
+    marks = [at for at, letter in enumerate(path) if letter == "!"]
+    for at in (len(path), *marks):
+        if Path(path[:at]).exists():
+            return path[:at], path[at + 1 :]
+    return path.partition("!")[0], path.partition("!")[2]
 
 
 def _tar(stream: IO[bytes], mode: str, stored: int) -> Tar:

@@ -45,12 +45,13 @@ class Version:
 class _Connection(http.client.HTTPConnection):
     def __init__(self, path: str, timeout: float | None) -> None:
         super().__init__("localhost")
-        self.path, self.patience = path, timeout
+        self.path = path
+        self.link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.link.settimeout(timeout)
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.patience)
-        self.sock.connect(self.path)
+        self.link.connect(self.path)
+        self.sock = self.link
 
 
 class Api:
@@ -79,6 +80,7 @@ class Api:
         """The daemon's answer, to be read inside the block; ``timeout`` in seconds, None for ever."""
         connection = _Connection(self.path, timeout)
         target = f"{quote(path)}?{urlencode(query)}" if query else quote(path)
+        response = None
         try:
             with self._lock:
                 if self._closed:
@@ -95,7 +97,10 @@ class Api:
         finally:
             with self._lock:
                 self._open.discard(connection)
+            if response is not None:
+                response.close()
             connection.close()
+            connection.link.close()
 
     def call(
         self,
@@ -121,8 +126,8 @@ class Api:
         with self._lock:
             self._closed = True
             for connection in self._open:
-                with suppress(OSError, AttributeError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):
+                    connection.link.shutdown(socket.SHUT_RDWR)
 
     # the daemon
 

@@ -95,7 +95,7 @@ class Container:
         faults = [*request.faults(invocation), *_missing(invocation)]
         if faults:
             raise RefusedError(Reason.SUBMIT_ERROR, "; ".join(faults))
-        if invocation.resources.gpus and self._daemon.runtime == "podman":
+        if invocation.resources.gpus and self._daemon.podman:
             raise RefusedError(Reason.UNSCHEDULABLE, "GPUs can't be asked for through Podman's socket; use Docker")
         program = invocation.program
         assert isinstance(program, ContainerImage)  # noqa: S101 (one of the faults)
@@ -119,9 +119,7 @@ class Container:
         daemon = self._daemon
         if daemon.own_groups:
             self._group = "/" + self.name
-        body = request.creation(
-            invocation, image.id, terms, parent=self._group, cpus=daemon.cpus, driver=daemon.log_driver
-        )
+        body = request.creation(invocation, image.id, terms, parent=self._group, cpus=daemon.cpus, podman=daemon.podman)
         self._warnings = self._api.create(self.name, body)
         if invocation.resources.memory is not None and not daemon.limits_memory:
             self._warnings.append("this container engine can't limit memory; the task ran without a limit")

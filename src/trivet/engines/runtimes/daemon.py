@@ -25,6 +25,7 @@ class Daemon:
         options = info.get("SecurityOptions") or ()
         self.api = api
         self.runtime = version.name
+        self.podman = version.name == "podman"
         self.directory = directory
         self.library = Library(api)
         self.cpus: int | None = info.get("NCPU")
@@ -33,11 +34,6 @@ class Daemon:
         self.own_groups = usage.can_have_parent(info)
         self.closing = threading.Event()
         self._groups: set[str] = set()
-
-    @property
-    def log_driver(self) -> str:
-        """The daemon's log driver that keeps every byte as it is (Docker's default one replaces what is not UTF-8)."""
-        return "k8s-file" if self.runtime == "podman" else "local"
 
     def answers_again(self) -> bool:
         """Wait for a daemon that went away, half a minute at most; False when it does not or we are closing."""

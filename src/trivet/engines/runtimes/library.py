@@ -55,7 +55,8 @@ class Library:
     def _find(self, program: ContainerImage, say: Callable[[str], None]) -> LocalImage:
         try:
             if program.archive is not None:
-                return self._from_archive(program, program.archive, say)
+                archive = program.archive if program.member is None else f"{program.archive}!{program.member}"
+                return self._from_archive(program, archive, say)
             return self._local(program) or self._pull(program, say)
         except ImageError as error:
             raise ImageUnavailableError(str(error)) from error

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 from trivet.tasks.task import ContainerImage
-from trivet.tasks.work import AttemptId, Invocation
+from trivet.tasks.work import AttemptId, Invocation, Mount
 
 RUN_LABEL = "trivet.run"
 ATTEMPT_LABEL = "trivet.attempt"
@@ -98,26 +98,23 @@ def faults(invocation: Invocation) -> Iterator[str]:
 
 
 def creation(
-    invocation: Invocation, image: str, terms: Terms, *, parent: str | None, cpus: int | None, driver: str
+    invocation: Invocation, image: str, terms: Terms, *, parent: str | None, cpus: int | None, podman: bool
 ) -> dict[str, Any]:
     """The body of the request that creates a container (Docker Engine API, ContainerCreate).
 
     ``image`` is an image's id, ``parent`` the control group to start it in, ``cpus`` how many CPUs the machine has: a
-    limit beyond that is none. ``driver`` is the daemon's log driver: it must keep bytes as they are.
+    limit beyond that is none. The log driver is one that keeps every byte (Docker's default replaces what is no UTF-8).
     """
     needs = invocation.resources
     host: dict[str, Any] = {
-        "Mounts": [
-            {"Type": "bind", "Source": mount.source, "Target": mount.target, "ReadOnly": not mount.writable}
-            for mount in invocation.mounts
-        ],
+        **_mounts(invocation.mounts, podman),
         "NetworkMode": "default" if invocation.network else "none",
         "CapDrop": ["ALL"],
         "CapAdd": list(CAPABILITIES),
         "SecurityOpt": ["no-new-privileges"],
         "PidsLimit": _PIDS,
         "ShmSize": needs.memory or _SHARED_MEMORY,
-        "LogConfig": {"Type": driver, "Config": {"max-size": "128m"}},
+        "LogConfig": {"Type": "k8s-file" if podman else "local", "Config": {"max-size": "128m"}},
         "AutoRemove": False,
     }
     if needs.memory is not None:
@@ -143,3 +140,15 @@ def creation(
     if invocation.user:
         body["User"] = invocation.user
     return body
+
+
+def _mounts(mounts: Sequence[Mount], podman: bool) -> dict[str, Any]:
+    """Mounts in the form that never makes a missing source; Podman stumbles over commas in them, so it gets binds."""
+    modern = [one for one in mounts if not podman or ":" in one.source + one.target]
+    binds = [f"{one.source}:{one.target}:{'rw' if one.writable else 'ro'}" for one in mounts if one not in modern]
+    return {
+        "Binds": binds,
+        "Mounts": [
+            {"Type": "bind", "Source": one.source, "Target": one.target, "ReadOnly": not one.writable} for one in modern
+        ],
+    }
