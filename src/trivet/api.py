@@ -13,21 +13,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trivet.contracts import contract, detect
+from trivet.contracts import contract
 from trivet.contracts.source import Source
 from trivet.records import home as default_home
 from trivet.records.codec import run_result_from_json
 from trivet.records.directory import RunDirectory
-from trivet.runs import follow, inputs, progress, sources, start
+from trivet.runs import choosing, follow, inputs, progress, start
 from trivet.runs.options import Options
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
-from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
-from trivet.tasks.task import ContainerImage, Task
+from trivet.tasks.problem import ProblemsError, has_errors
+from trivet.tasks.task import Task
 from trivet.tasks.work import Outcome, RunResult
 
 
@@ -68,15 +68,10 @@ def load(target: str | Path, *, image: str | None = None, python: str | None = N
     ``image`` is the container image to use instead of the document's own, ``python`` the interpreter or prefix of the
     environment that a package's tasks run in. Raises ProblemsError with every error of the documents.
     """
-    path, name = sources.split(str(target))
-    found = [task for source in sources.find(path, python) for task in _tasks(source, image)]
-    if name is None:
-        return found
-    named = [task for task in found if name in (task.name, task.title)]
-    if not named:
-        known = closest(name, (task.name for task in found))
-        raise ProblemsError([Problem("T010", f"{path} has no task `{name}`", hint=known)])
-    return named
+    tasks, problems = choosing.tasks(str(target), python, image)
+    if has_errors(problems):
+        raise ProblemsError(problems)
+    return tasks
 
 
 def command(argv: Sequence[str], *, image: str | None = None, **fields: Any) -> Task:
@@ -85,7 +80,13 @@ def command(argv: Sequence[str], *, image: str | None = None, **fields: Any) -> 
     ``fields`` are those of the command contract: ``name``, ``inputs``, ``outputs``, ``resources`` …
     """
     document = {"trivet": 1, "command": list(argv), **fields, **({"image": image} if image else {})}
-    [task] = _tasks_of("command", Source("command.json", json.dumps(document), Path.cwd()))
+    room = contract("command")
+    source = Source("command.json", json.dumps(document), Path.cwd())
+    read = room.read(source)
+    problems = source.place(room.check(read))
+    if has_errors(problems):
+        raise ProblemsError(problems)
+    [task] = room.tasks(read)
     return task
 
 
@@ -105,22 +106,3 @@ def run(call: Call, *, home: Path | None = None, reporter: Reporter | None = Non
     directory = start.create(call, Options(**options), home or default_home())
     start.drive(directory, reporter)
     return Run(directory)
-
-
-def _tasks(source: Source, image: str | None) -> list[Task]:
-    name = detect(source)
-    if name is None:
-        message = "not a task document of any known contract"
-        raise ProblemsError(source.place([source.parsed[1] or Problem("T008", message)]))
-    completed = sources.complete(replace(source, image=image) if image else source)
-    tasks = _tasks_of(name, completed)
-    return [replace(task, program=ContainerImage(image)) for task in tasks] if image else tasks
-
-
-def _tasks_of(name: str, source: Source) -> list[Task]:
-    room = contract(name)
-    document = room.read(source)
-    problems = source.place(room.check(document))
-    if has_errors(problems):
-        raise ProblemsError(problems)
-    return list(room.tasks(document))

@@ -45,14 +45,15 @@ def print_result(run: RunDirectory, result: RunResult, as_json: bool) -> None:
         return
     width = max(map(len, result.outputs), default=0)
     for name, value in result.outputs.items():
-        print(f"{name:<{width}}  {_shown(value)}")
+        print(f"{name:<{width}}  {shown(value)}")
 
 
-def _shown(value: Value) -> str:
+def shown(value: Value) -> str:
+    """A value in one line."""
     if isinstance(value, FileRef):
         size = f"  ({format_memory(value.size)})" if value.size is not None else ""
         return f"{value.path}{size}"
     if isinstance(value, list) and value and all(isinstance(item, FileRef) for item in value):
-        return f"{len(value)} files: {_shown(value[0])} …" if len(value) > 1 else _shown(value[0])
+        return f"{len(value)} files: {shown(value[0])} …" if len(value) > 1 else shown(value[0])
     text = value if isinstance(value, str) else json.dumps(to_json(value), ensure_ascii=False)
     return text if len(text) <= 200 else f"{text[:180]} … ({len(text)} characters; whole in outputs.json)"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trivet.cli.reporting import problem_lines
+
 if TYPE_CHECKING:
     from trivet.records.directory import RunDirectory
     from trivet.runs.options import Options
     from trivet.tasks.call import Call
-    from trivet.tasks.task import Task
 
 
 class Pair(click.ParamType[tuple[str, str]]):
@@ -112,7 +113,9 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
     from trivet.records import home
     from trivet.runs import inputs, record
     from trivet.runs.adoption import find
+    from trivet.runs.choosing import one_task
     from trivet.runs.options import Options
+    from trivet.tasks.problem import ProblemsError, has_errors
 
     output = given["output"] and str(Path(given["output"]).absolute())
     names = ("engine", "runtime", "slots", "time_limit", "grace")
@@ -124,25 +127,13 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
         if words:
             raise click.UsageError("a run is repeated with the values it had; give none, or name the task itself")
         return call, Options(output=output, **{name: given[name] for name in names})
-    task = _task(target, given["image"], given["python"])
+    task, problems = one_task(target, given["python"], given["image"])
+    if has_errors(problems):
+        raise ProblemsError(problems)
     call = inputs.bound(task, words, home(), given["each"])
-    _tell(call)
+    for problem in (*problems, *call.notes):
+        print(*problem_lines(problem), sep="\n", file=sys.stderr)
     return call, Options(output=output, **{name: given[name] for name in names})
-
-
-def _task(target: str, image: str | None, python: str | None) -> Task:
-    from trivet import api
-
-    tasks = api.load(target, image=image, python=python)
-    if len(tasks) != 1:
-        names = "\n".join(f"  {target.partition('#')[0]}#{task.name}" for task in tasks)
-        raise click.UsageError(f"{target} has {len(tasks)} tasks; name one of them:\n{names}")
-    return tasks[0]
-
-
-def _tell(call: Call) -> None:
-    for note in call.notes:
-        print(f"{note}", file=sys.stderr)
 
 
 def _drive(run: RunDirectory, call: Call, as_json: bool) -> int:

@@ -26,16 +26,19 @@ from trivet.tasks.values import FileRef, Value, to_json
 @click.option("--python", metavar="PREFIX", help="The environment a package is installed in: its directory or python.")
 @click.option("--image", metavar="REF", help="The image to use instead of the one the document names.")
 def command(target: str, as_json: bool, python: str | None, image: str | None) -> int:
-    """Show what a task takes, gives and needs, whatever its contract.
+    """Show what a task takes, gives and needs, whatever its contract; or how a run went.
 
     TARGET is a document, a bundle, a wheel, a directory, the name of an installed package or a container image; with
-    #NAME behind it, one task of it.
+    #NAME behind it, one task of it. run:RUN is a run, with all its units.
 
     \b
     Examples:
       trivet show my-task/processing-container.json#my-template
       trivet show fractal-tasks-core --python ~/envs/core --json
+      trivet show run:last
     """
+    if target.startswith("run:"):
+        return _show_run(target.removeprefix("run:"), as_json)
     found, problems = tasks(target, python, image)
     for problem in problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
@@ -44,6 +47,18 @@ def command(target: str, as_json: bool, python: str | None, image: str | None) -
     else:
         print("\n\n".join("\n".join(_lines(task)) for task in found))
     return 1 if has_errors(problems) else 0
+
+
+def _show_run(name: str, as_json: bool) -> int:
+    from trivet.cli.finding import found
+    from trivet.cli.run_view import run_data, run_lines
+
+    run = found(name)
+    if as_json:
+        print(json.dumps(run_data(run), indent=2, ensure_ascii=False))
+    else:
+        print(*run_lines(run), sep="\n")
+    return 0
 
 
 def _lines(task: Task) -> Iterator[str]:

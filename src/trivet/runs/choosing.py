@@ -7,7 +7,7 @@ from dataclasses import replace
 from trivet.contracts import contract, examine
 from trivet.runs.sources import complete, find, split
 from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
-from trivet.tasks.task import Task
+from trivet.tasks.task import ContainerImage, Task
 
 
 def tasks(target: str, python: str | None = None, image: str | None = None) -> tuple[list[Task], list[Problem]]:
@@ -36,6 +36,8 @@ def tasks(target: str, python: str | None = None, image: str | None = None) -> t
             problems.append(Problem("T016", f"there is no task `{name}`", hint=closest(name, names), file=path))
     if not found:
         raise ProblemsError(problems)
+    if image is not None:
+        found = [replace(task, program=ContainerImage(image)) for task in found]
     return found, problems
 
 

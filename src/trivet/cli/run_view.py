@@ -1,0 +1,83 @@
+"""What `trivet show` tells of a run: how it went, what came of it, and every unit of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from trivet.cli.results import shown
+from trivet.cli.tables import table
+from trivet.records import codec
+from trivet.records.directory import RunDirectory
+from trivet.runs.progress import Progress, read
+from trivet.runs.summary import summarise
+from trivet.tasks.quantities import format_duration, format_memory
+from trivet.tasks.values import from_json
+from trivet.tasks.work import Outcome
+
+
+def run_data(run: RunDirectory) -> dict[str, Any]:
+    """The record of a run with ``state`` and ``units``: name and outcome of each (absent: not over)."""
+    progress = read(run)
+    units = [
+        {"unit": unit.name} | (codec.outcome_to_json(progress.outcomes[number]) if number in progress.outcomes else {})
+        for number, unit in enumerate(progress.units)
+    ]
+    return {**run.read(), "state": summarise(run).state, "directory": str(run.path), "units": units}
+
+
+def run_lines(run: RunDirectory, limit: int = 50) -> Iterator[str]:
+    """The same for people; of many units, the first ``limit`` and those that failed among the rest."""
+    record, progress, summary = run.read(), read(run), summarise(run)
+    task = record["task"]
+    yield f"{run.id}  {summary.state}" + (f" ({summary.reason})" if summary.reason else "")
+    if summary.message:
+        yield f"  {summary.message}"
+    yield ""
+    usage = record.get("usage", {})
+    peak = usage.get("peak_memory")
+    facts = [
+        ("task", f"{task['contract']}:{task['name']} {task['version']}".rstrip()),
+        ("document", task["document"]["origin"]),
+        ("directory", str(run.path)),
+        ("created", record["created"]),
+        ("ended", summary.ended or ""),
+        ("units", f"{summary.done} of {summary.units} over, {summary.failed} failed"),
+        ("CPU time", format_duration(usage["cpu"]) if "cpu" in usage else ""),
+        ("peak memory", f"{format_memory(peak)} by {usage['measured_by']}" if peak else ""),
+        ("images", ", ".join(usage.get("image_digests", []))),
+        ("hint", record.get("result", {}).get("remedy", "").replace("RUN", run.id)),
+    ]
+    yield from table(None, [fact for fact in facts if fact[1]])
+    values = [(name, shown(from_json(value))) for name, value in record["values"].items()]
+    outputs = [(name, shown(from_json(value))) for name, value in record.get("result", {}).get("outputs", {}).items()]
+    for heading, rows in (("Inputs", values), ("Outputs", outputs)):
+        if rows:
+            yield from ("", heading, *table(None, rows))
+    yield from ("", "Units")
+    yield from table(("unit", "ended", "time", "CPU", "memory", "log"), list(_unit_rows(progress, limit)))
+    if len(progress.units) > limit:
+        yield f"  … {len(progress.units)} units in all; trivet show run:{run.id} --json tells each"
+
+
+def _unit_rows(progress: Progress, limit: int) -> Iterator[tuple[str, ...]]:
+    for number, unit in enumerate(progress.units):
+        outcome = progress.outcomes.get(number)
+        bad = outcome is not None and (outcome.reason is not None or outcome.exit_code != 0)
+        if number >= limit and not (bad and number < 100 * limit):
+            continue
+        yield (unit.name, *_outcome_cells(outcome))
+
+
+def _outcome_cells(outcome: Outcome | None) -> tuple[str, ...]:
+    if outcome is None:
+        return ("not yet", "", "", "", "")
+    ended = outcome.reason.value if outcome.reason else f"exit {outcome.exit_code}"
+    took = outcome.ended - outcome.started if outcome.ended and outcome.started else None
+    return (
+        ended,
+        "" if took is None else format_duration(took),
+        "" if outcome.cpu is None else format_duration(outcome.cpu),
+        "" if outcome.peak_memory is None else format_memory(outcome.peak_memory),
+        "" if outcome.log is None else format_memory(outcome.log.length),
+    )
