@@ -88,6 +88,11 @@ def window(item: Path, result: Path, target: Path) -> Path:
     return side_by_side(target, [("DICOM, stored values", stretched(stored(item))), ("window-statistics", picture)])
 
 
+def overlaid(image: Path, result: Path, target: Path) -> Path:
+    """An image beside the one a task drew its outlines into."""
+    return side_by_side(target, [("image", imread(image)), ("count-nuclei: overlay", imread(result))])
+
+
 def stored(item: Path) -> np.ndarray:
     files = sorted(item.glob("*.dcm"))
     return pydicom.dcmread(files[len(files) // 2]).pixel_array
