@@ -17,6 +17,8 @@ import pytest
 
 from trivet.engines import Attempt, Engine, EngineError
 from trivet.engines.local import LocalEngine
+from trivet.engines.worker_logs import Logs
+from trivet.engines.worker_memory import Cgroup, Sampled, delegated
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Resources
 from trivet.tasks.work import Invocation
@@ -140,6 +142,14 @@ class TestLocalProcesses(EngineTests):
         (outcome,) = watch.ended("run/unit/1")
         assert self.log(directory, outcome).decode().startswith(f"{shared} {shared}/bin:")
 
+    def test_directory_that_was_made_anew(self, watch: Watch, shared: Path) -> None:
+        place = shared / "place"
+        for number in range(2):
+            place.mkdir()
+            assert self.outcome(watch, f"echo {number} > file", workdir=str(place)).exit_code == 0
+            assert (place / "file").read_text() == f"{number}\n"
+            shutil.rmtree(place)
+
     @linux
     def test_signals_and_files_are_as_in_a_shell(self, watch: Watch, directory: Path) -> None:
         outcome = self.outcome(watch, "grep -E 'Sig(Ign|Blk)' /proc/self/status; ls /proc/self/fd")
@@ -193,18 +203,13 @@ class TestLocalProcesses(EngineTests):
     # --- Memory -----------------------------------------------------------------------------------------------------
 
     @linux
-    def test_sampled_memory(self, directory: Path, shared: Path) -> None:
-        sys.path.append(str(ENGINES))
-        try:
-            import worker_memory  # type: ignore[import-not-found]
-        finally:
-            sys.path.remove(str(ENGINES))
+    def test_sampled_memory(self, shared: Path) -> None:
         gate, sign = Gate(shared / "gate"), Sign(shared / "sign")
         code = f"x=bytearray(50<<20); open({str(sign.path)!r},'w').write('ready\\n'); open({str(gate.path)!r}).read(1)"
         child = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
         try:
             assert sign.line() == "ready"
-            limit, enough = worker_memory.Sampled(40 * MIB), worker_memory.Sampled(1000 * MIB)
+            limit, enough = Sampled(40 * MIB), Sampled(1000 * MIB)
             assert (limit.exceeded(child.pid), enough.exceeded(child.pid)) == (True, False)
             peak, how, killed = limit.finish(MIB)
             assert (how, killed) == ("sampled", True)
@@ -335,6 +340,77 @@ class TestLocalProcesses(EngineTests):
             again.close()
         finally:
             subprocess.run(["umount", "-l", directory], check=True)
+
+
+# --- Parts of the worker ------------------------------------------------------------------------------------------
+
+
+@linux
+def test_memory_limit_by_samples(tmp_path: Path) -> None:
+    """Where no cgroup may be made, in a process of its own since it reaps all children."""
+    code = f"""
+import sys, json, time; sys.path.append({str(ENGINES)!r})
+import worker_units, worker_logs, worker_memory
+worker_memory.candidates = list
+timers = worker_units.Timers()
+units = worker_units.Units({str(tmp_path)!r}, 1, worker_logs.Logs({str(tmp_path)!r}, {str(tmp_path)!r}, 1000), timers)
+hog = "x = bytearray(70 << 20); import os, signal; os.fork(); signal.pause()"
+fields = {{"env": {{}}, "grace": 1, "memory": 100 << 20}}
+units.start("run/unit/1", worker_units.Common({{}}, fields), [sys.executable, "-c", hog], "/", None)
+while not units.ended:
+    timers.run(); units.reap(); time.sleep(0.01)
+print(json.dumps(units.ended))
+"""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, timeout=60)
+    ((_, exit_code, _, _, _, peak, _, more),) = json.loads(done.stdout)
+    assert (exit_code, more["reason"], more["measured_by"], more["signal"]) == (137, "oom", "sampled", 9)
+    assert 130 * MIB < peak < 250 * MIB
+
+
+def test_cgroup_version_2(tmp_path: Path) -> None:
+    """The kernel's files, in an ordinary directory."""
+    group = Cgroup(str(tmp_path / "group"), 2, 1000)
+    wanted = {"memory.max": "1000", "memory.swap.max": "0", "memory.oom.group": "1"}
+    assert {path.name: path.read_text() for path in (tmp_path / "group").iterdir()} == wanted
+    assert group.finish(77) == (77, "rusage (largest process)", False)
+    (tmp_path / "group" / "memory.peak").write_text("900\n")
+    (tmp_path / "group" / "memory.events").write_text("low 0\nmax 3\noom 1\noom_kill 2\n")
+    assert group.finish(77) == (900, "cgroup v2", True)
+    argv = group.wrap(["printf", "%s", "$HOME"])
+    assert subprocess.run(argv, check=True, capture_output=True).stdout == b"$HOME"
+    assert (tmp_path / "group" / "cgroup.procs").read_text().strip().isdigit()
+
+
+@pytest.mark.parametrize(
+    ("passed_on", "own_limit", "usable"),
+    [("", "max", []), ("parent", "max", ["parent"]), ("parent", "1000", []), ("own", "1000", ["own"])],
+)
+def test_cgroup_that_may_be_used(tmp_path: Path, passed_on: str, own_limit: str, usable: list[str]) -> None:
+    groups = {"parent": tmp_path / "parent", "own": tmp_path / "parent" / "own"}
+    groups["own"].mkdir(parents=True)
+    for name, path in groups.items():
+        (path / "cgroup.subtree_control").write_text("cpu memory\n" if name == passed_on else "cpu\n")
+    (groups["own"] / "memory.max").write_text(own_limit + "\n")
+    assert delegated(str(groups["own"]), str(tmp_path)) == [str(groups[name]) for name in usable]
+
+
+def test_log_is_cut_on_file_systems_without_holes(tmp_path: Path) -> None:
+    logs = Logs(str(tmp_path), str(tmp_path), 100)
+    logs.punch = lambda *_: False
+    log = logs.slot(0)
+    os.write(log.fd, b"a" * 500)
+    logs.trim(log)
+    assert os.fstat(log.fd).st_size == 50
+    os.write(log.fd, b"b" * 20)
+    part = logs.finish(log)
+    assert part is not None
+    text = (tmp_path / part[0]).read_bytes()
+    assert text.startswith(b"a" * 50 + b"\n")
+    assert text.endswith(b"\n" + b"b" * 20)
+    assert b"450 bytes cut" in text
+    os.write(log.fd, b"next")
+    assert logs.finish(log) == [part[0], len(text), 4]
+    logs.remove()
 
 
 # --- The worker's files -----------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -202,15 +201,16 @@ class Processes:
 
     def _start(self) -> tuple[socket.socket, int, bytes, bytes]:
         """A new worker, detached from this process, with a socket whose name is short enough and private."""
-        place = tempfile.mkdtemp(prefix="trivet-", dir=None if len(tempfile.gettempdir()) < 60 else "/tmp")  # noqa: S108
-        address = f"{place}/worker"
+        place = os.environ.get("TMPDIR", "")
+        address = f"{place if 0 < len(place) < 60 else '/tmp'}/trivet-{os.urandom(8).hex()}/worker"  # noqa: S108
         connection = socket.socket(socket.AF_UNIX)
         try:
+            self._write_note({"socket": address})
+            Path(address).parent.mkdir(mode=0o700)
             with socket.socket(socket.AF_UNIX) as listener, open(self._home / "worker.log", "ab") as log:
                 listener.bind(address)
                 listener.listen()
                 connection.connect(address)
-                self._write_note({"socket": address})
                 arguments = [self._directory, str(self._slots), str(self._log_cap), address]
                 self._child = os.posix_spawn(
                     sys.executable,

@@ -107,7 +107,6 @@ class Units:
         self.by_id: dict[str, Running] = {}
         self.fresh: dict[str, Running] = {}
         self.ended: list[Any] = []
-        self.cwd = ""
         self.programs: dict[tuple[str, str], str] = {}
         self.session: dict[str, Any] = {"setsid": True}
         self.limits: Optional[Limits] = None
@@ -121,12 +120,10 @@ class Units:
             if not os.access(path, os.R_OK):
                 problem = "no permission" if os.path.exists(path) else "it does not exist"
                 raise Refused(f"input {path} can't be read: {problem}")
-        if cwd != self.cwd:
-            try:
-                os.chdir(cwd)
-            except OSError as error:
-                raise Refused(f"working directory {cwd} can't be entered: {error.strerror}") from None
-            self.cwd = cwd
+        try:
+            os.chdir(cwd)  # posix_spawn knows no directory; this process needs none of its own
+        except OSError as error:
+            raise Refused(f"working directory {cwd} can't be entered: {error.strerror}") from None
         slot = self.free[-1]
         try:
             log = self.logs.slot(slot) if log_path is None else self.logs.own(log_path)
