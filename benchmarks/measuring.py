@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Literal
@@ -108,6 +108,11 @@ def rounds(contestants: Mapping[str, Callable[[], Sample]], count: int) -> dict[
 def ratio(ours: Sequence[Sample], theirs: Sequence[Sample], of: Callable[[Sample], float]) -> float:
     """The median over the rounds of the ratio within a round."""
     return statistics.median(of(one) / of(other) for one, other in zip(ours, theirs, strict=True))
+
+
+def mean(one: Sample, other: Sample) -> Sample:
+    """What lies between two samples."""
+    return replace(one, wall=(one.wall + other.wall) / 2, cpu=(one.cpu + other.cpu) / 2)
 
 
 def wall(sample: Sample) -> float:
