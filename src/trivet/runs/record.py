@@ -144,11 +144,12 @@ def _user() -> str:
 
 def _program_to_json(program: Program) -> Record:
     if isinstance(program, ContainerImage):
-        return {"image": program.reference, "archive": program.archive, "digest": program.digest}
+        image = {"image": program.reference, "archive": program.archive, "digest": program.digest}
+        return image | ({"member": program.member} if program.member is not None else {})
     return {"environment": program.prefix, "versions": dict(program.versions)}
 
 
 def _program_from_json(data: Record) -> Program:
     if "image" in data:
-        return ContainerImage(data["image"], data["archive"], data["digest"])
+        return ContainerImage(data["image"], data["archive"], data["digest"], data.get("member"))
     return Environment(data["environment"], data["versions"])
