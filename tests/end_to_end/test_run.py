@@ -111,7 +111,12 @@ def test_outputs_go_where_the_user_wants_and_nothing_is_overwritten(trivet: Comm
     assert (trivet.cwd / "results/out.csv").read_text() == "1\n"
     again = trivet("run", task, "--output", "results", code=1)
     assert "would overwrite" in again.stderr
+    other = trivet.task(command=["sh", "-c", "echo 2 > {other}"], outputs={"other": "integer"})
+    told = trivet("run", other, "--output", "results", code=1)
+    assert "results/outputs.json" in told.stderr
     assert len(trivet.runs()) == 1
+    trivet("run", other, "--output", "others")
+    assert json.loads((trivet.cwd / "others/outputs.json").read_text()) == {"other": 2}
 
 
 def test_a_unit_that_takes_too_long_is_ended(trivet: CommandLine) -> None:

@@ -35,7 +35,7 @@ from trivet.runs.events import (
 )
 from trivet.runs.machine import Cancel, Collect, Conclude, Instruction, Plan, Start
 from trivet.runs.progress import Progress
-from trivet.runs.publish import places, publish
+from trivet.runs.publish import listing, places, publish
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
 from trivet.tasks.problem import ProblemsError
@@ -153,7 +153,6 @@ class Driver:
             if known:
                 self.engine.adopt(known)
             if attempts:
-                self.engine.prepare([self._progress.call.task.program])
                 self.engine.submit(attempts)
         except EngineError as error:
             for name in (*known, *(attempt.id for attempt in attempts)):
@@ -200,7 +199,8 @@ class Driver:
             result = replace(result, state=state, reason=stopped.reason, message=stopped.message, exit_code=None)
         try:
             targets = places(self._progress.call.task, self.options, self.directory.outputs)
-            outputs = publish(result.outputs, targets, self.directory.work, [item.unit for item in results])
+            values = listing(self.options, self.directory.outputs)
+            outputs = publish(result.outputs, targets, values, self.directory.work, [item.unit for item in results])
         except OSError as error:
             message = f"the outputs can't be published: {error}"
             return replace(result, state=RunState.FAILED, reason=Reason.INVALID_OUTPUT, message=message)

@@ -22,10 +22,19 @@ def places(task: Task, options: Options, own: Path) -> dict[str, Path]:
     return {port.name: Path(port.place) if port.place else own / port.name for port in task.outputs}
 
 
+def listing(options: Options, own: Path) -> Path:
+    """The file that takes the values of all outputs: in the output directory, or in the run's own."""
+    return (Path(options.output) if options.output else own) / "outputs.json"
+
+
 def obstacles(task: Task, options: Options) -> list[Problem]:
     """A problem for every place that holds something already, or where nothing can be written; nothing is ever
     overwritten."""
     problems = []
+    values = listing(options, Path())
+    if options.output and task.outputs and values.exists():
+        hint = "another run has its results there; choose another --output"
+        problems.append(Problem("B010", f"the values of the outputs would overwrite {values}", hint=hint))
     for name, place in places(task, options, Path()).items():
         if not place.is_absolute():
             continue  # in the run's own directory, which is new
@@ -42,10 +51,11 @@ def obstacles(task: Task, options: Options) -> list[Problem]:
 
 
 def publish(
-    outputs: Mapping[str, Value], places: Mapping[str, Path], work: Path, units: Sequence[str]
+    outputs: Mapping[str, Value], places: Mapping[str, Path], values: Path, work: Path, units: Sequence[str]
 ) -> dict[str, Value]:
     """Move every file that lies below ``work`` to its output's place and measure it; may be repeated.
 
+    All of it is told in the file ``values``, which no run without outputs gets.
     A list of one element for each of ``units`` (a repeated call) is named by the units, any other by position.
     Raises OSError.
     """
@@ -54,9 +64,8 @@ def publish(
         place = places.get(name)
         published[name] = value if place is None else _publish(value, place, work, units)
     if published:
-        root = next(iter(places.values())).parent if places else None
-        if root is not None and root.is_dir():
-            files.write_json(root / "outputs.json", to_json(published))
+        values.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(values, to_json(published))
     return published
 
 
