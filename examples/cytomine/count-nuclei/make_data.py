@@ -1,7 +1,7 @@
 """Write real images for the task: make_data.py DIRECTORY
 
 They come with the scikit-image package; nothing is downloaded. `colon.png` is a section of colon whose nuclei are
-stained with haematoxylin (and one antigen brown with DAB); `quarter.geojson` is a region, the image's upper left quarter.
+stained with haematoxylin (and one antigen brown with DAB); `quarter.geojson` is a region, its upper left quarter.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from trivet.contracts import cytomine
@@ -42,6 +43,24 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip("the corpus of public descriptors is not on this machine")
     return CORPUS
+
+
+@pytest.fixture(scope="session")
+def schema(corpus: Path) -> jsonschema_rs.Draft7Validator:
+    """The public schema, without the comments and references it has by mistake where properties are declared."""
+
+    def cleaned(node: Any) -> Any:
+        if isinstance(node, list):
+            return [cleaned(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        node = {key: cleaned(value) for key, value in node.items()}
+        if isinstance(node.get("properties"), dict):
+            node["properties"] = {key: value for key, value in node["properties"].items() if isinstance(value, dict)}
+        return node
+
+    text = (corpus / "schema/task.v0.json").read_text()
+    return jsonschema_rs.Draft7Validator(cleaned(json.loads(text)), validate_formats=False)
 
 
 @pytest.fixture

@@ -27,24 +27,6 @@ DESCRIPTORS = sorted(path.name for path in CORPUS.glob("descriptors/*.yml"))
 Codes = Callable[..., set[str]]
 
 
-@pytest.fixture(scope="module")
-def schema(corpus: Path) -> jsonschema_rs.Draft7Validator:
-    """The public schema, without the comments and references it has by mistake where properties are declared."""
-
-    def cleaned(node: Any) -> Any:
-        if isinstance(node, list):
-            return [cleaned(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        node = {key: cleaned(value) for key, value in node.items()}
-        if isinstance(node.get("properties"), dict):
-            node["properties"] = {key: value for key, value in node["properties"].items() if isinstance(value, dict)}
-        return node
-
-    text = (corpus / "schema/task.v0.json").read_text()
-    return jsonschema_rs.Draft7Validator(cleaned(json.loads(text)), validate_formats=False)
-
-
 @pytest.mark.parametrize("name", DESCRIPTORS or [pytest.param("", marks=pytest.mark.skip(reason="no corpus"))])
 def test_corpus_verdicts(name: str, schema: jsonschema_rs.Draft7Validator) -> None:
     source = load(CORPUS / "descriptors" / name, name)
