@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from trivet.engines import Engine
+from trivet.engines import Engine, EngineError
 from trivet.records import home as default_home
 from trivet.records.directory import RunDirectory
 from trivet.runs import record
@@ -41,12 +41,26 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
     program = call.task.program
     if isinstance(program, ContainerImage) and not program.reference and not program.archive:
         problems.append(Problem("B012", f"{call.task.name} names no image", hint="give --image IMAGE"))
+    if isinstance(program, ContainerImage):
+        problems += _without_runtime(options.runtime)
     if problems:
         raise ProblemsError(problems)
     now = time.time()
     return RunDirectory.create(
         home or default_home(), now, lambda identifier: record.asked(identifier, call, options, now)
     )
+
+
+def _without_runtime(runtime: str | None) -> list[Problem]:
+    """A problem when nothing on this machine can run an image."""
+    from trivet.engines.runtimes import open_api
+
+    try:
+        _, _, release = open_api(runtime)
+    except EngineError as error:
+        return [Problem("B014", str(error), hint="`trivet doctor` tells what this machine can do")]
+    release()
+    return []
 
 
 def drive(directory: RunDirectory, reporter: Reporter | None = None) -> RunResult:
