@@ -19,7 +19,6 @@ import pytest
 from trivet.engines import Accepted, Attempt, Ended, EngineError, EngineEvent, Started, Waiting
 from trivet.engines.runtimes import connect, open_api
 from trivet.engines.runtimes.containers import Containers
-from trivet.engines.runtimes.request import container_name
 from trivet.images.archive import describe
 from trivet.tasks.states import Reason
 from trivet.tasks.task import ContainerImage, Resources
@@ -44,6 +43,10 @@ class Bench:
 
     def id(self, unit: str) -> str:
         return f"{self.run}/{unit}/1"
+
+    def name(self, unit: str) -> str:
+        """The name of a unit's container."""
+        return self.containers._name(self.id(unit))
 
     def submit(self, **units: Invocation) -> None:
         self.containers.submit([Attempt(self.id(name), invocation) for name, invocation in units.items()])
@@ -339,9 +342,9 @@ def test_a_driver_that_is_killed_is_followed_by_another(bench: Bench) -> None:
     driver.wait()
     driver.stdout.close()
     api, _, release = open_api(bench.runtime)
-    api.wait(container_name(bench.id("short")))
+    api.wait(bench.name("short"))
     release()
-    names = {unit: container_name(bench.id(unit)) for unit in ("long", "short", "limited", "never")}
+    names = {unit: bench.name(unit) for unit in ("long", "short", "limited", "never")}
     bench.containers.adopt({bench.id(unit): name if unit != "long" else None for unit, name in names.items()})
     assert bench.outcome("short").exit_code == 5
     assert bench.log("short") == b"soon\n"
@@ -390,7 +393,7 @@ def test_a_result_that_was_not_told_before_the_driver_died_is_told_by_the_next(b
 
 
 def test_a_container_of_the_same_name_that_is_not_ours_is_left_alone(bench: Bench) -> None:
-    name = container_name(bench.id("unit"))
+    name = bench.name("unit")
     bench.containers.prepare([bench.image])
     digest = describe(str(bench.image.archive)).digest
     bench.containers.api.create(name, {"Image": digest, "Cmd": ["true"]})

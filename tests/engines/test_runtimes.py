@@ -28,8 +28,9 @@ from trivet.tasks.states import Reason
 from trivet.tasks.task import UNLIMITED, ContainerImage, Environment, Resources
 from trivet.tasks.work import Invocation, LogPart, Mount, Outcome
 
-TERMS = Terms("run-1/unit/1", "logs/unit.log", 60.0, 5.0)
+TERMS = Terms("run-1/unit/1", "/runs/1", "logs/unit.log", 0, 60.0, 5.0)
 IMAGE = ContainerImage("lab/seg:1")
+UNKNOWN = Usage()
 
 
 # Names
@@ -37,7 +38,7 @@ IMAGE = ContainerImage("lab/seg:1")
 
 @given(st.text(min_size=1, max_size=200))
 def test_container_names_are_valid_host_names(attempt: str) -> None:
-    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])", container_name(attempt))
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])", container_name(attempt, "owner"))
 
 
 def test_container_names_are_the_same_every_time_and_never_shared() -> None:
@@ -52,9 +53,9 @@ def test_container_names_are_the_same_every_time_and_never_shared() -> None:
         "/",
         "//",
     ]
-    assert len({container_name(attempt) for attempt in attempts}) == len(attempts)
-    assert container_name("r/u/1").startswith("trivet-r-u-1-")
-    assert container_name("r/u/1") == container_name("r/u/1")
+    assert len({container_name(attempt, "owner") for attempt in attempts}) == len(attempts)
+    assert container_name("r/u/1", "owner").startswith("trivet-r-u-1-")
+    assert container_name("r/u/1", "owner") == container_name("r/u/1", "owner") != container_name("r/u/1", "other")
 
 
 def test_log_names() -> None:
@@ -81,7 +82,7 @@ def test_references(reference: str, parts: tuple[str, str]) -> None:
 
 def test_terms_survive_in_labels() -> None:
     assert Terms.read(TERMS.labels()) == TERMS
-    unlimited = Terms("run-1/unit/1", "/elsewhere/x.log", None, 0.5)
+    unlimited = Terms("run-1/unit/1", "/runs/1", "/elsewhere/x.log", 12, None, 0.5)
     assert Terms.read(unlimited.labels()) == unlimited
     assert TERMS.labels()["trivet.run"] == "run-1"
 
@@ -176,12 +177,14 @@ def details(code: int, oom: bool = False, memory: int = 0, error: str = "") -> d
     return {"State": state, "HostConfig": {"Memory": memory}, "Image": "abc"}
 
 
-def outcome(found: dict[str, object], reason: Reason | None = None, used: Usage = Usage(), logged: int = 0) -> Outcome:  # noqa: B008
-    return ended_outcome(found, TERMS, reason=reason, used=used, logged=logged, notes=["a note"])
+def outcome(
+    found: dict[str, object], reason: Reason | None = None, used: Usage = UNKNOWN, log: LogPart | None = None
+) -> Outcome:
+    return ended_outcome(found, TERMS, reason=reason, used=used, log=log, notes=["a note"])
 
 
 def test_an_end_with_an_exit_code() -> None:
-    ended = outcome(details(3), used=Usage(5, 1.5, "somehow"), logged=7)
+    ended = outcome(details(3), used=Usage(5, 1.5, "somehow"), log=LogPart("logs/unit.log", 0, 7))
     assert (ended.exit_code, ended.signal, ended.reason, ended.message) == (3, None, None, "a note")
     assert (ended.peak_memory, ended.cpu, ended.measured_by) == (5, 1.5, "somehow")
     assert ended.log == LogPart("logs/unit.log", 0, 7)
@@ -240,19 +243,29 @@ def test_a_log_that_nobody_writes_does_not_exist(tmp_path: Path) -> None:
 
 
 def test_a_log_keeps_head_and_tail_and_says_what_was_cut(tmp_path: Path) -> None:
-    log = LogFile(tmp_path / "x.log", limit=2**20 + 1000)
+    log = LogFile(tmp_path / "x.log", cap=2**20 + 1000)
     lines = [b"%09d\n" % number for number in range(300_000)]
     for line in lines:
         log.write(line)
     log.close()
     written = (tmp_path / "x.log").read_bytes()
     whole = b"".join(lines)
-    cut = int(re.search(rb"\[trivet: (\d+) bytes of output were cut here\]", written).group(1))  # type: ignore[union-attr]
-    head, tail = written.split(b"\n[trivet: %d bytes of output were cut here]\n" % cut)
+    head, said, tail = written[:1000], written[1000 : -(2**20)].decode(), written[-(2**20) :]
     assert head == whole[:1000]
-    assert len(tail) >= 2**20
-    assert whole == head + whole[1000 : 1000 + cut] + tail
+    assert tail == whole[-(2**20) :]
+    assert f"… {len(whole) - 1000 - 2**20} bytes cut" in said
     assert log.length == len(written)
+
+
+def test_a_log_goes_on_where_another_attempt_ended(tmp_path: Path) -> None:
+    """What an earlier try of the same attempt wrote comes again, and is not kept twice."""
+    path = tmp_path / "x.log"
+    path.write_bytes(b"first attempt\nsecond, torn by a crash")
+    log = LogFile(path, offset=14)
+    log.write(b"second\n")
+    log.close()
+    assert path.read_bytes() == b"first attempt\nsecond\n"
+    assert log.length == 7
 
 
 def test_a_log_on_a_full_disk_says_so_and_goes_on(small_disk: Path) -> None:
@@ -277,6 +290,13 @@ def test_outcomes_are_found_by_the_next_driver(tmp_path: Path) -> None:
     assert ledger.find("r/u/1") == ended
     assert ledger.find("r/u/2") == Outcome(0)
     assert ledger.find("r/u/3") is None
+
+
+def test_each_directory_has_an_owner_that_stays(tmp_path: Path) -> None:
+    one, two = Ledger(tmp_path / "1/l.jsonl").owner, Ledger(tmp_path / "2/l.jsonl").owner
+    assert one != two
+    Ledger(tmp_path / "1/l.jsonl").record("r/u/1", Outcome(0))
+    assert Ledger(tmp_path / "1/l.jsonl").owner == one
 
 
 @given(st.integers(0, 400))

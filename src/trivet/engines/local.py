@@ -30,7 +30,7 @@ class LocalEngine:
     """Starts units on this machine, ``slots`` of each kind at once (default: as many as there are CPUs).
 
     ``directory`` takes logs and what is remembered; an engine made later for the same directory can adopt what this
-    one started. ``runtime`` is ``docker`` or ``podman`` (None: whichever answers). A process's log keeps at most
+    one started. ``runtime`` is ``docker`` or ``podman`` (None: whichever answers). A unit's log keeps at most
     ``log_cap`` bytes, head and tail. CPU limits of processes are not enforced, their memory limits are (by a cgroup
     where this machine allows one, else by sampling on Linux); the peak memory of a process without a limit is that of
     its largest process, and never less than the worker's own (about 15 MB).
@@ -45,6 +45,7 @@ class LocalEngine:
         self._directory = Path(directory)
         self._slots = slots or _cpus()
         self._runtime = runtime
+        self._log_cap = log_cap
         self._used_runtime = self._directory / "runtime"
         self._processes = Processes(self._directory, self.events, self._slots, log_cap, self._elsewhere)
         self._containers: _Containers | None = None
@@ -98,7 +99,7 @@ class LocalEngine:
                 if runtime is None and self._used_runtime.exists():
                     runtime = self._used_runtime.read_text().strip() or None
                 self._directory.mkdir(parents=True, exist_ok=True)
-                self._containers = connect(runtime, self._directory, self.events, self._slots)
+                self._containers = connect(runtime, self._directory, self.events, self._slots, log_cap=self._log_cap)
                 self._used_runtime.write_text(f"{self._containers.runtime}\n")
             except OSError as error:
                 raise EngineError(f"containers can't be run for {self._directory}: {error}") from error

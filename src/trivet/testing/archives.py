@@ -12,23 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-_APPLETS = (
-    "sh",
-    "true",
-    "false",
-    "sleep",
-    "cat",
-    "echo",
-    "id",
-    "dd",
-    "ls",
-    "head",
-    "kill",
-    "env",
-    "wc",
-    "touch",
-    "mkdir",
-)
+_COMMANDS = "sh true false sleep cat echo id dd ls head kill env wc touch mkdir tr setsid printf seq rm chmod chown"
 
 
 class Link(str):
@@ -108,7 +92,7 @@ def busybox_archive(path: Path, **config: Any) -> Path:
     binary = shutil.which("busybox")
     if binary is None:
         raise FileNotFoundError("there is no busybox on this machine (Debian: apt-get install busybox-static)")
-    links = {f"bin/{name}": Link("busybox") for name in _APPLETS}
+    links = {f"bin/{name}": Link("busybox") for name in _COMMANDS.split()}
     users = {"etc/passwd": b"root:x:0:0::/:/bin/sh\nworker:x:1234:1234::/:/bin/sh\n", "tmp/": b""}
     layers = [layer({"bin/busybox": Path(binary).read_bytes(), **links, **users})]
     return docker_archive(path, layers, **{"Cmd": ["sh"], "Env": ["PATH=/bin"], **config})

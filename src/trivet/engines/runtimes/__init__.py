@@ -29,17 +29,29 @@ class RuntimeStatus:
     reason: str = ""
 
 
-def connect(runtime: str | None, directory: Path, events: SimpleQueue[Sequence[EngineEvent]], slots: int) -> Containers:
+def connect(
+    runtime: str | None,
+    directory: Path,
+    events: SimpleQueue[Sequence[EngineEvent]],
+    slots: int,
+    *,
+    log_cap: int | None = None,
+) -> Containers:
     """What runs containers for a run in ``directory``, ``slots`` at once, by ``runtime`` or by the first that answers.
 
-    Raises EngineError, which says what was tried and what to do.
+    A log keeps at most ``log_cap`` bytes (default: 64 MiB), head and tail. Raises EngineError, which says what was
+    tried and what to do.
     """
     from trivet.engines.runtimes.api import ApiError, UnreachableError
     from trivet.engines.runtimes.containers import Containers
+    from trivet.engines.runtimes.logs import LOG_CAP
 
     api, version, release = open_api(runtime)
     try:
-        return Containers(api, version, directory, events, slots=slots, release=release)
+        return Containers(api, version, directory, events, slots=slots, log_cap=log_cap or LOG_CAP, release=release)
+    except EngineError:
+        release()
+        raise
     except (ApiError, UnreachableError) as error:
         release()
         raise EngineError(f"the container engine at {api.path} does not work: {error}") from error

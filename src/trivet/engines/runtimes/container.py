@@ -20,7 +20,7 @@ from trivet.engines.runtimes.logs import LogFile, frames
 from trivet.engines.runtimes.outcomes import ended_outcome, instant
 from trivet.tasks.states import Reason
 from trivet.tasks.task import ContainerImage
-from trivet.tasks.work import AttemptId, Invocation, Outcome
+from trivet.tasks.work import AttemptId, Invocation, LogPart, Outcome
 
 _REJOINS = 20
 _KILL_AGAIN = 5.0  # seconds until a KILL that had no effect is repeated
@@ -103,7 +103,7 @@ class Container:
         if not claim():
             return None
         _open_outputs(invocation, image, self._daemon)
-        terms = request.Terms(self.id, self._log(invocation), invocation.time_limit, invocation.grace)
+        terms = self._terms(invocation)
         self.exists = True
         try:
             self._create(invocation, image, terms)
@@ -125,7 +125,7 @@ class Container:
             self._warnings.append("this container engine can't limit memory; the task ran without a limit")
 
     def _watch_from_start(self, terms: request.Terms) -> Outcome:
-        log = LogFile(self._daemon.directory / terms.log)
+        log = self._log(terms)
         try:
             with self._api.attach(self.name) as read:
                 with self._lock:
@@ -191,7 +191,7 @@ class Container:
         elif not self._running:
             self._running = True
             self._emit(Started(self.id, since))
-        log = LogFile(self._daemon.directory / terms.log)
+        log = self._log(terms)
         try:
             with self._api.follow(self.name) as read:
                 for piece in frames(read):
@@ -212,7 +212,8 @@ class Container:
         if not used.measured_by and self._sampler is not None:
             used = self._sampler.result()
         notes = [*self._warnings, *filter(None, [log.fault])]
-        return ended_outcome(details, terms, reason=self._reason, used=used, logged=log.length, notes=notes)
+        part = LogPart(terms.log, log.offset, log.length) if log.length else None
+        return ended_outcome(details, terms, reason=self._reason, used=used, log=part, notes=notes)
 
     def _stop(self, grace: float) -> None:
         """TERM, grace, KILL; no grace for a program that does not listen to TERM."""
@@ -240,11 +241,20 @@ class Container:
             return True
         return bool(mask >> (signal.SIGTERM - 1) & 1)
 
-    def _log(self, invocation: Invocation) -> str:
-        """The log's path, relative to the run's directory where it is below it."""
+    def _terms(self, invocation: Invocation) -> request.Terms:
         directory = self._daemon.directory
         path = directory / (invocation.log or request.log_name(self.id))
-        return str(path.relative_to(directory) if path.is_relative_to(directory) else path)
+        return request.Terms(
+            attempt=self.id,
+            directory=str(directory),
+            log=str(path.relative_to(directory) if path.is_relative_to(directory) else path),
+            offset=path.stat().st_size if path.is_file() else 0,
+            time_limit=invocation.time_limit,
+            grace=invocation.grace,
+        )
+
+    def _log(self, terms: request.Terms) -> LogFile:
+        return LogFile(self._daemon.directory / terms.log, self._daemon.log_cap, terms.offset)
 
 
 def _missing(invocation: Invocation) -> list[str]:

@@ -40,14 +40,18 @@ class Containers:
         events: SimpleQueue[Sequence[EngineEvent]],
         *,
         slots: int,
+        log_cap: int,
         release: Callable[[], None],
     ) -> None:
         self.runtime = version.name
         self.version = version.version
         self.api = api
         self.events = events
-        self._daemon = Daemon(api, version, Path(directory).absolute())
-        self._ledger = Ledger(self._daemon.directory / LEDGER)
+        self._daemon = Daemon(api, version, Path(directory).absolute(), log_cap)
+        try:
+            self._ledger = Ledger(self._daemon.directory / LEDGER)
+        except OSError as error:
+            raise EngineError(f"containers can't be run in {directory}: {error}") from error
         self._slots = max(slots, 1)
         self._release = release
         self._host = socket.gethostname()
@@ -69,16 +73,13 @@ class Containers:
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Take attempts; one that is known, here or to the daemon, is not started again."""
         self._take(
-            [Container(self._daemon, self._tell, one.id, one.invocation, container_name(one.id)) for one in attempts]
+            [Container(self._daemon, self._tell, one.id, one.invocation, self._name(one.id)) for one in attempts]
         )
 
     def adopt(self, attempts: Mapping[AttemptId, str | None]) -> None:
         """Take over attempts of a driver that died, by the name of their containers."""
         self._take(
-            [
-                Container(self._daemon, self._tell, id, None, handle or container_name(id))
-                for id, handle in attempts.items()
-            ]
+            [Container(self._daemon, self._tell, id, None, handle or self._name(id)) for id, handle in attempts.items()]
         )
 
     def cancel(self, ids: Sequence[AttemptId], grace: float) -> None:
@@ -179,6 +180,9 @@ class Containers:
         with self._lock:
             del self._live[container.id]
         self._tell(Ended(container.id, outcome))
+
+    def _name(self, attempt: AttemptId) -> str:
+        return container_name(attempt, self._ledger.owner)
 
     def _never(self, reason: Reason, message: str = "") -> Outcome:
         return Outcome(None, reason=reason, message=message, host=self._host)

@@ -20,13 +20,14 @@ class Daemon:
     it runs as a user. ``own_groups``: whether containers may be put in control groups of ours.
     """
 
-    def __init__(self, api: Api, version: Version, directory: Path) -> None:
+    def __init__(self, api: Api, version: Version, directory: Path, log_cap: int) -> None:
         info = api.info()
         options = info.get("SecurityOptions") or ()
         self.api = api
         self.runtime = version.name
         self.podman = version.name == "podman"
         self.directory = directory
+        self.log_cap = log_cap
         self.library = Library(api)
         self.cpus: int | None = info.get("NCPU")
         self.limits_memory = info.get("MemoryLimit") is not False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-LOG_LIMIT = 64 * 2**20
+LOG_CAP = 64 * 2**20
 """Bytes kept of one attempt's output: the first ones, and the last mebibyte."""
 _TAIL = 2**20
 
@@ -35,14 +36,17 @@ def frames(read: Callable[[int], bytes]) -> Iterator[bytes]:
 class LogFile:
     """A log that exists only once something was written to it, and keeps the head and the tail of too much.
 
-    Nothing is raised when the file can't be written (a full disk must not stop a task): ``fault`` says why.
+    It begins at ``offset`` of its file; what the file has beyond is from an earlier try, and is overwritten. Nothing is
+    raised when the file can't be written (a full disk must not stop a task): ``fault`` says why.
     """
 
-    def __init__(self, path: Path, limit: int = LOG_LIMIT) -> None:
+    def __init__(self, path: Path, cap: int = LOG_CAP, offset: int = 0) -> None:
         self.path = path
+        self.offset = offset
         self.length = 0
         self.fault = ""
-        self._head = max(limit - _TAIL, 0)
+        self._cap = cap
+        self._head = max(cap - _TAIL, 0)
         self._tail: deque[bytes] = deque()
         self._kept = self._cut = 0
         self._file: BinaryIO | None = None
@@ -60,21 +64,16 @@ class LogFile:
                 self._kept -= dropped
                 self._cut += dropped
 
-    def restart(self) -> None:
-        """Forget everything: the output comes again from its first byte."""
-        if self._file is not None:
-            self._file.truncate(0)
-            self._file.seek(0)
-        self.length = self._kept = self._cut = 0
-        self._tail.clear()
-
     def close(self) -> None:
         """Write what was held back, with a line that says what was cut."""
-        if self._cut:
-            self._append(f"\n[trivet: {self._cut} bytes of output were cut here]\n".encode())
-        for piece in self._tail:
-            self._append(piece)
-        self._tail.clear()
+        if self._tail:
+            tail = b"".join(self._tail)
+            kept = tail[-_TAIL:]
+            cut = self._cut + len(tail) - len(kept)
+            self._tail.clear()
+            if cut:
+                self._append(f"\n… {cut} bytes cut: a log may have {self._cap} …\n".encode())
+            self._append(kept)
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -82,8 +81,7 @@ class LogFile:
     def _append(self, data: bytes) -> None:
         try:
             if self._file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("wb", buffering=0)
+                self._file = self._open()
             view = memoryview(data)
             while view:
                 written = self._file.write(view)
@@ -93,3 +91,10 @@ class LogFile:
             self.fault = f"the log is not complete: {self.path}: {error.strerror}"
             self._head = self._cut = 0
             self._tail.clear()
+
+    def _open(self) -> BinaryIO:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+b", buffering=0)  # noqa: SIM115 (closed by `close`)
+        file.truncate(self.offset)
+        file.seek(self.offset)
+        return file

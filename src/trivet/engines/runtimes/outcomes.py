@@ -21,13 +21,12 @@ def ended_outcome(
     *,
     reason: Reason | None,
     used: Usage,
-    logged: int,
+    log: LogPart | None,
     notes: Sequence[str],
 ) -> Outcome:
     """The outcome of a container that ran; ``details`` is the daemon's answer to ContainerInspect.
 
-    ``reason`` is why we ended it, if we did; ``logged`` how many bytes its log has; ``notes`` what a person
-    should know.
+    ``reason`` is why we ended it, if we did; ``notes`` what a person should know.
     """
     state = details["State"]
     code = int(state["ExitCode"])
@@ -46,7 +45,7 @@ def ended_outcome(
         cpu=used.cpu,
         peak_memory=used.peak_memory,
         measured_by=used.measured_by,
-        log=LogPart(terms.log, 0, logged) if logged else None,
+        log=log,
         image_digest="sha256:" + str(details["Image"]).removeprefix("sha256:"),
     )
 

@@ -14,7 +14,9 @@ from trivet.tasks.work import AttemptId, Invocation, Mount
 
 RUN_LABEL = "trivet.run"
 ATTEMPT_LABEL = "trivet.attempt"
+DIRECTORY_LABEL = "trivet.directory"
 _LOG_LABEL = "trivet.log"
+_OFFSET_LABEL = "trivet.log-offset"
 _LIMIT_LABEL = "trivet.time-limit"
 _GRACE_LABEL = "trivet.grace"
 
@@ -35,19 +37,27 @@ can't give up root by itself. None of them reaches beyond the mounts. Programs o
 class Terms:
     """What must be known of an attempt after its driver died: kept in the container's labels.
 
-    ``log`` is the log's path, relative to the run's directory where it is below it; ``time_limit`` and ``grace`` in
-    seconds.
+    ``log`` is the log's path, relative to the run's ``directory`` where it is below it, and ``offset`` where it begins
+    in this file; ``time_limit`` and ``grace`` in seconds.
     """
 
     attempt: AttemptId
+    directory: str
     log: str
+    offset: int
     time_limit: float | None
     grace: float
 
     def labels(self) -> dict[str, str]:
         """The labels of the container."""
-        run = self.attempt.split("/", 1)[0]
-        labels = {RUN_LABEL: run, ATTEMPT_LABEL: self.attempt, _LOG_LABEL: self.log, _GRACE_LABEL: repr(self.grace)}
+        labels = {
+            RUN_LABEL: self.attempt.split("/", 1)[0],
+            ATTEMPT_LABEL: self.attempt,
+            DIRECTORY_LABEL: self.directory,
+            _LOG_LABEL: self.log,
+            _OFFSET_LABEL: str(self.offset),
+            _GRACE_LABEL: repr(self.grace),
+        }
         return labels if self.time_limit is None else labels | {_LIMIT_LABEL: repr(self.time_limit)}
 
     @classmethod
@@ -55,16 +65,21 @@ class Terms:
         """The inverse of `labels`; raises KeyError or ValueError for the labels of something else."""
         limit = labels.get(_LIMIT_LABEL)
         return cls(
-            labels[ATTEMPT_LABEL],
-            labels[_LOG_LABEL],
-            None if limit is None else float(limit),
-            float(labels[_GRACE_LABEL]),
+            attempt=labels[ATTEMPT_LABEL],
+            directory=labels[DIRECTORY_LABEL],
+            log=labels[_LOG_LABEL],
+            offset=int(labels[_OFFSET_LABEL]),
+            time_limit=None if limit is None else float(limit),
+            grace=float(labels[_GRACE_LABEL]),
         )
 
 
-def container_name(attempt: AttemptId) -> str:
-    """The one name of an attempt's container: valid as a host name, at most 63 characters, never shared."""
-    digest = hashlib.sha256(attempt.encode()).hexdigest()[:12]
+def container_name(attempt: AttemptId, owner: str) -> str:
+    """The one name of an attempt's container: valid as a host name, at most 63 characters.
+
+    ``owner`` keeps apart the runs of all users and machines that may share a daemon and call their attempts the same.
+    """
+    digest = hashlib.sha256(f"{owner}/{attempt}".encode()).hexdigest()[:12]
     room = _NAME_LENGTH - len("trivet--") - len(digest)
     words = re.sub(r"[^a-z0-9]+", "-", attempt.lower()).strip("-")[:room].strip("-")
     return f"trivet-{words}-{digest}" if words else f"trivet-{digest}"
