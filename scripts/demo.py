@@ -110,18 +110,18 @@ def kaapana(report: Report, runtime: str) -> None:
     run(sys.executable, str(example / "make_data.py"), str(data))
     trivet("check", str(example))
     given = ("--image", "dicom-tools:latest", "--runtime", runtime, "--input", f"dicom={data}")
-    where = ("--output", str(results))
     container = f"{example}/processing-container.json"
-    trivet("run", f"{container}#dicom-to-nrrd", *given, *where)
-    trivet("run", f"{container}#window-statistics", *given, "WINDOW_WIDTH=500", "COLOUR_MAP=hot", *where)
-    statistics = results / "statistics"
+    trivet("run", f"{container}#dicom-to-nrrd", *given, "--output", f"{results}/dicom-to-nrrd")
+    coloured = ("WINDOW_WIDTH=500", "COLOUR_MAP=hot", "--output", f"{results}/window-statistics")
+    trivet("run", f"{container}#window-statistics", *given, *coloured)
+    volumes, statistics = results / "dicom-to-nrrd/nrrd", results / "window-statistics/statistics"
     shown = (
-        pictures.volume(data / "mr-abdomen", results / "nrrd/mr-abdomen", PICTURES / "kaapana-nrrd.png"),
+        pictures.volume(data / "mr-abdomen", volumes / "mr-abdomen", PICTURES / "kaapana-nrrd.png"),
         pictures.window(data / "ct-small", statistics / "ct-small", PICTURES / "kaapana-statistics.png"),
     )
     report.lines += [
         f"{'tables':<9}{len(list(statistics.glob('*/*.csv')))} in {statistics}/*/*.csv",
-        f"{'volumes':<9}{len(list(results.glob('nrrd/*/*.nrrd')))} in {results}/nrrd/*/*.nrrd",
+        f"{'volumes':<9}{len(list(volumes.glob('*/*.nrrd')))} in {volumes}/*/*.nrrd",
         f"{'pictures':<9}{shown[0]}, {shown[1]}",
     ]
 

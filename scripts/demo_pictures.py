@@ -1,4 +1,7 @@
-"""Pictures of the demonstration: what went into a task beside what came out."""
+"""Pictures of the demonstration: what went into a task beside what came out.
+
+``python scripts/demo_pictures.py`` makes the pictures of the documentation from those of the last ``make demo``.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ def plate(images: Path, segmented: Path, projected: Path, target: Path) -> Path:
     return side_by_side(
         target,
         [
-            ("images: 4 wells of 2 fields", mosaic(raw)),
+            ("PNG files: 4 wells of 2 fields", mosaic(raw)),
             ("Segment nuclei", mosaic(coloured)),
             ("Project wells", mosaic(projections)),
         ],
@@ -78,19 +81,22 @@ def volume(item: Path, result: Path, target: Path) -> Path:
     facts = f"NRRD {header['type']}, sizes {header['sizes']}"
     return side_by_side(
         target,
-        [("DICOM, stored values", stretched(stored(item))), (facts, stretched(voxels[len(voxels) // 2]))],
+        [
+            ("DICOM: one slice of MR", stretched(stored(item))),
+            (f"dicom-to-nrrd: {facts}", stretched(voxels[len(voxels) // 2])),
+        ],
     )
 
 
 def window(item: Path, result: Path, target: Path) -> Path:
     """The stored values of a DICOM slice beside the picture a task made of it."""
     picture = np.asarray(Image.open(next(result.glob("*.png"))).convert("RGB"))
-    return side_by_side(target, [("DICOM, stored values", stretched(stored(item))), ("window-statistics", picture)])
+    return side_by_side(target, [("DICOM: one slice of CT", stretched(stored(item))), ("window-statistics", picture)])
 
 
 def overlaid(image: Path, result: Path, target: Path) -> Path:
     """An image beside the one a task drew its outlines into."""
-    return side_by_side(target, [("image", imread(image)), ("count-nuclei: overlay", imread(result))])
+    return side_by_side(target, [("image: stained tissue", imread(image)), ("count-nuclei: outlines", imread(result))])
 
 
 def stored(item: Path) -> np.ndarray:
@@ -114,3 +120,11 @@ def read_nrrd(path: Path) -> tuple[dict[str, str], np.ndarray]:
     raw = gzip.decompress(data) if header["encoding"] in ("gzip", "gz") else data
     sizes = [int(size) for size in header["sizes"].split()]
     return header, np.frombuffer(raw, order + names[header["type"]]).reshape(sizes[::-1])
+
+
+if __name__ == "__main__":
+    repository = Path(__file__).resolve().parents[1]
+    for name in ("kaapana-statistics", "cytomine", "fractal"):
+        with Image.open(repository / f"demo-results/pictures/{name}.png") as sheet:
+            small = sheet.resize((round(sheet.width * 0.6), round(sheet.height * 0.6)), Image.Resampling.LANCZOS)
+        small.quantize(128, kmeans=3).save(repository / f"docs/images/{name}.png", optimize=True)
