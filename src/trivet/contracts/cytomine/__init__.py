@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def detect(source: Source) -> bool:
-    from trivet.contracts.cytomine import document
+    from trivet.contracts.cytomine import detection
 
-    return document.detect(source)
+    return detection.detect(source)
 
 
 def read(source: Source) -> Document:
