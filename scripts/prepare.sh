@@ -35,8 +35,10 @@ make_environment() { # directory
         echo "making $1 with $("$python" --version)"
         rm -rf "$1"
         "$python" -m venv "$1"
-        "$1/bin/pip" install --quiet --upgrade 'pip>=25.1' || no_download
     fi
+    # The pip that Python brings may be older than dependency groups.
+    "$1/bin/pip" install --help | grep -q -e --group ||
+        "$1/bin/python" -m pip install -qq --upgrade 'pip>=25.1' || no_download
 }
 
 install() { # directory stamp pip-arguments...
@@ -45,7 +47,7 @@ install() { # directory stamp pip-arguments...
     newest=$(ls -t "$stamp" pyproject.toml examples/fractal/tiny-tasks/pyproject.toml 2>/dev/null | head -n 1)
     if [ "$newest" != "$stamp" ]; then
         echo "installing into $directory: $*"
-        "$directory/bin/python" -m pip install --quiet "$@" || no_download
+        "$directory/bin/python" -m pip install -qq "$@" || no_download
         touch "$stamp"
     fi
 }
