@@ -119,6 +119,16 @@ def test_outputs_go_where_the_user_wants_and_nothing_is_overwritten(trivet: Comm
     assert json.loads((trivet.cwd / "others/outputs.json").read_text()) == {"other": 2}
 
 
+def test_the_last_run_is_one_run_however_often_it_is_named(trivet: CommandLine) -> None:
+    task = trivet.task(command=["true"])
+    for _ in range(2):
+        trivet("run", task)
+    trivet("rm", "last", "last")
+    assert len(trivet.runs()) == 1
+    trivet("rm", "last", "nothing", code=1)
+    assert len(trivet.runs()) == 1
+
+
 def test_a_unit_that_takes_too_long_is_ended(trivet: CommandLine) -> None:
     task = trivet.task(command=["sleep", "600"])
     trivet("run", task, "--time-limit", "0.2", code=None)

@@ -18,8 +18,8 @@ def command(runs: tuple[str, ...]) -> int:
     from trivet.cli.finding import found
 
     code = 0
-    for name in runs:
-        directory = found(name)
+    # All names are looked up first: `last` means one run however often it is said.
+    for directory in dict.fromkeys([found(name) for name in runs]):
         try:
             over = "result" in directory.read()
         except ValueError:

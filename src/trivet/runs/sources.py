@@ -1,16 +1,20 @@
 """Finding documents: what a user names (a file, a directory, an archive, a package, an image) becomes sources."""
 
-# ruff: noqa: PTH110, PTH112, PTH113, PTH118, PTH119 (names stay text here: os.path never raises where Path does)
+# ruff: noqa: PTH100, PTH109, PTH110, PTH112, PTH113, PTH118, PTH119, PTH120 (names stay text here: os.path never raises where Path does)
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trivet.contracts import LOOKED_FOR, detect
 from trivet.contracts.source import Source, decode, load
 from trivet.tasks.problem import Problem, ProblemsError
+
+if TYPE_CHECKING:
+    from trivet.contracts.kaapana.template_options import TemplateOptions
 
 SUFFIXES = (".json", ".yml", ".yaml", ".zip")
 """Endings of the files that may hold a document, when a directory is walked."""
@@ -62,15 +66,16 @@ def split(target: str) -> tuple[str, str | None]:
     return path, task
 
 
-def complete(source: Source, from_image: bool = True) -> Source:
+def complete(source: Source, from_image: bool = True, options: TemplateOptions | None = None) -> Source:
     """A Kaapana task.json that names a template gets its container file: the one beside it or one directory further up
-    (projects keep their tasks in ``tasks/``), else the one in its image.
+    (projects keep their tasks in ``tasks/``), else the one in its image; and what `with_options` gives it.
 
     Everything else is returned as it is. Raises ProblemsError when the file can't be had; without ``from_image`` only
     the directories are looked into, and a file that is missing stays missing.
     """
     from trivet.contracts import kaapana
 
+    source = with_options(source, options)
     near = [path for path in (source.base, source.base.parent) if (path / kaapana.CONTAINER_FILE).is_file()]
     known = kaapana.CONTAINER_FILE in source.attachments or source.name.endswith(kaapana.CONTAINER_FILE)
     if known or not (from_image or near) or detect(source) != "kaapana":
@@ -80,6 +85,36 @@ def complete(source: Source, from_image: bool = True) -> Source:
         return source
     text = load(near[0] / kaapana.CONTAINER_FILE).text if near else _from_image(image).text
     return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
+
+
+def with_options(source: Source, options: TemplateOptions | None) -> Source:
+    """A Kaapana task.json with templates in its text gets the options they are filled by, unless it has them, with
+    the next ``.env`` file from the working directory upward; everything else is returned as it is."""
+    if "{{" not in source.text and "{%" not in source.text:
+        return source
+    from trivet.contracts.kaapana import template_options
+
+    if template_options.ATTACHMENT in source.attachments or detect(source) != "kaapana":
+        return source
+    options = options or template_options.TemplateOptions()
+    if options.env_file is None:
+        options = options._replace(env_file=_env_file())
+    return template_options.attach(source, options)
+
+
+def _env_file() -> tuple[str, str] | None:
+    """Name and text of the next ``.env`` file from the working directory upward; one that can't be read is no file."""
+    directory = os.path.abspath(os.getcwd())
+    while True:
+        path = os.path.join(directory, ".env")
+        if os.path.isfile(path):
+            try:
+                return path, load(Path(path)).text
+            except ProblemsError:
+                return None
+        if directory == (above := os.path.dirname(directory)):
+            return None
+        directory = above
 
 
 def _placed(sources: list[Source], python: str | None) -> list[Source]:
@@ -187,7 +222,8 @@ def _named(target: str, python: str | None) -> list[Source]:
         return [_from_image(target)]
     except ProblemsError as error:
         message = f"this is neither {', nor '.join(tried)}, nor an image: "
-        found = (replace(problem, message=message + problem.message) for problem in error.problems)
+        hint = "check the path; --python names the environment of a package; an image must be on this machine"
+        found = (replace(problem, message=message + problem.message, hint=hint) for problem in error.problems)
         raise ProblemsError(found) from None
 
 
