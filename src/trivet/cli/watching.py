@@ -5,16 +5,21 @@ from __future__ import annotations
 import sys
 import time
 
+from trivet.cli.reporting import problem_lines
 from trivet.records.directory import RunDirectory
 from trivet.runs.follow import LiveLogs
 from trivet.runs.machine import Change
 from trivet.runs.reporting import Reporter
+from trivet.tasks.problem import Problem
 from trivet.tasks.quantities import format_duration
 from trivet.tasks.states import RunState
 from trivet.tasks.work import RunResult
 
 EVERY = 2.0
 """Seconds between two lines about progress where there is no terminal; a terminal is told ten times as often."""
+
+NOTES = 20
+"""So many notes about units are shown."""
 
 
 class Watcher(Reporter):
@@ -28,6 +33,7 @@ class Watcher(Reporter):
         self._begin = time.monotonic()
         self._told = self._begin
         self._line = False
+        self._notes = 0
 
     def state(self, change: Change) -> None:
         self._clear()
@@ -36,6 +42,16 @@ class Watcher(Reporter):
             print(f"{self._run.id}  {change.state.value}{message}", file=sys.stderr)
         if change.state is RunState.CANCELLED:
             self.interrupted = change.message == "interrupted"
+
+    def note(self, unit: str, problem: Problem) -> None:
+        self._notes += 1
+        if self._notes > NOTES:
+            return
+        self._clear()
+        first, *rest = problem_lines(problem)
+        print(f"{self._run.id}  unit {unit}: {first}", *rest, sep="\n", file=sys.stderr)
+        if self._notes == NOTES:
+            print(f"{self._run.id}  further notes are in run.json only", file=sys.stderr)
 
     def progress(self, done: int, failed: int, total: int) -> None:
         if total == 1:

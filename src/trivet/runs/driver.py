@@ -27,6 +27,7 @@ from trivet.runs.events import (
     Concluded,
     Ended,
     Event,
+    Noted,
     Planned,
     Started,
     Stopped,
@@ -38,7 +39,7 @@ from trivet.runs.progress import Progress
 from trivet.runs.publish import listing, places, publish
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
-from trivet.tasks.problem import ProblemsError
+from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.states import Reason, RunState
 from trivet.tasks.values import file_refs
 from trivet.tasks.work import AttemptDirectory, AttemptId, Invocation, Outcome, RunResult, UnitResult
@@ -145,9 +146,13 @@ class Driver:
                 known[self._progress.attempt(number)] = None
                 continue
             try:
-                attempts.append(Attempt(self._progress.attempt(number), self._invocation(number)))
+                invocation = self._invocation(number)
             except Exception as error:
                 self._never_ran(number, f"its inputs can't be laid out: {_told(error)}")
+                continue
+            if invocation.notes:
+                self._note(number, invocation.notes)
+            attempts.append(Attempt(self._progress.attempt(number), invocation))
         self._journal.write()
         try:
             if known:
@@ -157,6 +162,11 @@ class Driver:
         except EngineError as error:
             for name in (*known, *(attempt.id for attempt in attempts)):
                 self._never_ran(self._progress.numbers[name], str(error))
+
+    def _note(self, number: int, notes: tuple[Problem, ...]) -> None:
+        self._take(Noted(time.time(), number, notes))
+        for note in notes:
+            self.reporter.note(self._progress.units[number].name, note)
 
     def _never_ran(self, number: int, message: str) -> None:
         outcome = Outcome(None, reason=Reason.SUBMIT_ERROR, message=message)
@@ -290,9 +300,10 @@ class Driver:
 
     def _finish(self, result: RunResult) -> None:
         inputs = self._inputs.measured()
-        self.directory.write(
-            record.concluded(self._record, result, self._machine, list(self._progress.outcomes.values()), inputs)
-        )
+        progress = self._progress
+        notes = {progress.units[number].name: progress.notes[number] for number in sorted(progress.notes)}
+        outcomes = list(progress.outcomes.values())
+        self.directory.write(record.concluded(self._record, result, self._machine, outcomes, inputs, notes))
         self.directory.rest()
         if result.state is RunState.FINISHED and self.directory.work.exists():
             shutil.rmtree(self.directory.work, ignore_errors=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trivet.records import codec
+from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason
 from trivet.tasks.work import Outcome, RunResult, UnitResult
 
@@ -50,6 +51,15 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """Staging a unit had something to say: how its limits came about, what its inputs look like."""
+
+    at: float
+    unit: int
+    notes: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A unit is over, by the engine's word."""
 
@@ -84,7 +94,7 @@ class Concluded:
     result: RunResult
 
 
-Event = Asked | Planned | Accepted | Waiting | Started | Ended | Collected | Stopped | Concluded
+Event = Asked | Planned | Accepted | Waiting | Noted | Started | Ended | Collected | Stopped | Concluded
 
 
 def to_line(event: Event) -> dict[str, Any]:
@@ -98,6 +108,8 @@ def to_line(event: Event) -> dict[str, Any]:
             return {"e": "accepted", "t": at}
         case Waiting(at, message):
             return {"e": "waiting", "t": at, "m": message}
+        case Noted(at, unit, notes):
+            return {"e": "noted", "t": at, "u": unit, "n": [codec.problem_to_json(note) for note in notes]}
         case Started(at, unit):
             return {"e": "started", "t": at, "u": unit}
         case Ended(at, unit, outcome):
@@ -123,6 +135,8 @@ def from_line(line: dict[str, Any], unit_name: Callable[[int], str]) -> Event:
             return Accepted(at)
         case "waiting":
             return Waiting(at, line["m"])
+        case "noted":
+            return Noted(at, line["u"], tuple(codec.problem_from_json(note) for note in line["n"]))
         case "started":
             return Started(at, line["u"])
         case "ended":

@@ -9,10 +9,11 @@ from trivet.contracts import Contract, contract
 from trivet.records import journal
 from trivet.records.directory import RunDirectory
 from trivet.runs import record
-from trivet.runs.events import Ended, Event, Planned, Started, from_line
+from trivet.runs.events import Ended, Event, Noted, Planned, Started, from_line
 from trivet.runs.machine import Instruction, Machine, Plan
 from trivet.runs.options import Options
 from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem
 from trivet.tasks.work import AttemptId, Outcome, Unit, UnitResult
 
 
@@ -29,6 +30,7 @@ class Progress:
         self.numbers: dict[AttemptId, int] = {}
         self.starts: dict[int, float] = {}
         self.outcomes: dict[int, Outcome] = {}
+        self.notes: dict[int, tuple[Problem, ...]] = {}
 
     def attempt(self, number: int) -> AttemptId:
         """The name under which an engine knows a unit."""
@@ -48,6 +50,8 @@ class Progress:
         """Let the machine act on an event, and remember what it says of a unit."""
         if isinstance(event, Started):
             self.starts.setdefault(event.unit, event.at)
+        elif isinstance(event, Noted):
+            self.notes[event.unit] = event.notes
         elif isinstance(event, Ended):
             self.outcomes.setdefault(event.unit, event.outcome)
         return self.machine.handle(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from trivet.records.owner import Owner
 from trivet.runs.machine import Change, Machine
 from trivet.runs.options import Options
 from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem
 from trivet.tasks.task import ContainerImage, Environment, Program, Task
 from trivet.tasks.values import from_json, to_json
 from trivet.tasks.work import Outcome, RunResult
@@ -95,14 +96,19 @@ def concluded(
     machine: Machine,
     outcomes: Sequence[Outcome],
     inputs: dict[str, Any],
+    notes: Mapping[str, Sequence[Problem]],
 ) -> Record:
-    """The record completed by how the run went; ``outcomes`` are those of all units that were started."""
+    """The record completed by how the run went.
+
+    ``outcomes`` are those of all units that were started; ``notes`` what staging had to say, by the unit's name.
+    """
     answer = codec.run_result_to_json(result)
     if result.reason is not None and result.reason.remedy:
         answer["remedy"] = result.reason.remedy
     return {
         **record,
         "inputs": inputs,
+        "unit_notes": [{"unit": unit, **codec.problem_to_json(note)} for unit in notes for note in notes[unit]],
         "result": answer,
         "history": [_change_to_json(change) for change in machine.history],
         "usage": {"units": len(machine.results), "done": machine.done, "failed": machine.failed, **_usage(outcomes)},

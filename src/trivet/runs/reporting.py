@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trivet.runs.machine import Change
+from trivet.tasks.problem import Problem
 from trivet.tasks.work import RunResult
 
 
@@ -11,6 +12,9 @@ class Reporter:
 
     def state(self, change: Change) -> None:
         """The run has entered a state."""
+
+    def note(self, unit: str, problem: Problem) -> None:
+        """Staging a unit had something to say."""
 
     def progress(self, done: int, failed: int, total: int) -> None:
         """So many of the units known by now are over; called often."""

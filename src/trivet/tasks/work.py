@@ -57,7 +57,8 @@ class Invocation:
 
     ``command`` replaces the image's entrypoint when given (None: the image's own); for an `Environment` it is the
     argument vector. ``environment`` is added to the engine's own. ``log`` is the file that takes stdout and stderr;
-    None lets the engine choose. ``time_limit`` and ``grace`` in seconds.
+    None lets the engine choose. ``time_limit`` and ``grace`` in seconds. ``notes`` is what staging wants said about
+    this attempt; no engine reads it.
     """
 
     program: Program
@@ -72,6 +73,7 @@ class Invocation:
     time_limit: float | None = None
     grace: float = 10.0
     log: str | None = None
+    notes: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
