@@ -132,7 +132,7 @@ def cytomine(report: Report, runtime: str) -> None:
     run(sys.executable, str(example / "make_data.py"), str(data))
     trivet("check", str(example))
     trivet(
-        "run", str(example), "--image", "count-nuclei:latest", "--runtime", runtime, "--output", str(results),
+        "run", str(example), "--runtime", runtime, "--output", str(results),
         "--input", f"image={data}/colon.png", "min_area=40",
     )  # fmt: skip
     outputs = json.loads((results / "outputs.json").read_text(encoding="utf-8"))
