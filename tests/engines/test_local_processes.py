@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -304,14 +305,19 @@ class TestLocalProcesses(EngineTests):
         engine.close()
 
     def test_a_second_driver_takes_over(self, directory: Path, shared: Path, gate: Gate) -> None:
-        first = self.make(directory)
+        first = LocalEngine(directory, slots=2)
         watch = Watch(first)
         id = self.start(watch, f"read x < {gate.path}; exit 6")
         watch.started(id)
-        second = self.make(directory)
+        second = LocalEngine(directory, slots=2)
         second.adopt({id: None})
         gate.open()
         assert Watch(second).ended(id)[0].exit_code == 6
+        for thread in threading.enumerate():
+            if thread.name == "trivet-worker" and thread is not second._processes._reader:
+                thread.join(timeout=1)
+        with pytest.raises(EngineError, match="taken over"):
+            first.submit([self.script("run/late/1", "exit 0")])
         second.close()
         first.close()
 

@@ -7,19 +7,19 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from trivet.engines import Accepted, Attempt, Ended, EngineError, EngineEvent, Started
+from trivet.engines import Attempt, Ended, EngineError, EngineEvent, Started
+from trivet.engines.messages import batches, events
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Program
-from trivet.tasks.work import AttemptId, Invocation, LogPart, Outcome
+from trivet.tasks.work import AttemptId, Outcome
 
 _WORKER = Path(__file__).with_name("worker.py")
-_BATCH = 500
 _SENT, _ACCEPTED, _STARTED, _ENDED = range(4)
 
 Lost = Callable[[Sequence[AttemptId]], None]
@@ -27,6 +27,9 @@ Lost = Callable[[Sequence[AttemptId]], None]
 
 class Processes:
     """Talks to the worker of a directory, which is started when first needed and outlives this object.
+
+    A worker that dies is replaced. A driver whose directory is taken over by another hears nothing any more, and its
+    methods raise EngineError.
 
     ``slots`` units run at once; a log keeps at most ``log_cap`` bytes. What happens is put on ``events``. ``lost`` is
     called with attempts to adopt that no worker of this directory ever took; without it they end as lost.
@@ -67,7 +70,7 @@ class Processes:
             self._connect()
             fresh = [attempt for attempt in attempts if self._claim(attempt.id)]
             self._stages.update((attempt.id, _SENT) for attempt in fresh)
-            for common, units in _batches(fresh, self._directory):
+            for common, units in batches(fresh, self._directory):
                 self._send(["submit", common, units])
 
     def adopt(self, attempts: Iterable[AttemptId]) -> None:
@@ -135,26 +138,6 @@ class Processes:
         if told:
             self._events.put(told)
 
-    def _read_lines(self, lines: Sequence[bytes]) -> Iterator[EngineEvent]:
-        host = self._host
-        for line in lines:
-            try:
-                kind, rows = json.loads(line)
-            except ValueError:
-                continue  # a line of the record that was torn by a crash
-            if kind == "ended":
-                for id, code, started, ended, cpu, peak, log, more in rows:
-                    if started is not None:
-                        yield Started(id, started)
-                    part = LogPart(*log) if log else None
-                    yield Ended(id, _outcome(code, started, ended, cpu, peak, part, host, more))
-            elif kind == "started":
-                for row in rows:
-                    yield Started(row[0], row[1])
-            elif kind == "accepted":
-                for id in rows:
-                    yield Accepted(id)
-
     # --- The connection -------------------------------------------------------------------------------------------
 
     def _send(self, message: Any) -> None:
@@ -167,7 +150,7 @@ class Processes:
         if self._socket is not None:
             return
         if self._closing:
-            raise EngineError("this engine was closed")
+            raise EngineError("this engine was closed, or another process has taken over its directory")
         try:
             self._home.mkdir(parents=True, exist_ok=True)
             connection, recorded, unsaved, rest = self._reach() or self._start()
@@ -178,7 +161,7 @@ class Processes:
         self._socket = connection
         with open(self._home / "record.jsonl", "rb") as record:
             history = record.read(recorded) + unsaved
-        self._emit(self._read_lines(history.split(b"\n")[:-1]))
+        self._emit(events(history.split(b"\n")[:-1], self._host))
         self._reader = threading.Thread(target=self._read, args=(connection, rest), name="trivet-worker", daemon=True)
         self._reader.start()
 
@@ -228,6 +211,7 @@ class Processes:
             connection.close()
             _remove_socket(address)
             if isinstance(error, EOFError):
+                self._reap()
                 raise EngineError(f"the worker ended at once; see {self._home / 'worker.log'}") from error
             raise
 
@@ -247,7 +231,7 @@ class Processes:
                 if lines[-1].startswith(b'["bye"'):
                     idle = json.loads(lines.pop())[1]
                 with self._lock:
-                    self._emit(self._read_lines(lines))
+                    self._emit(events(lines, self._host))
             try:
                 data = connection.recv(1 << 18)
             except OSError:
@@ -258,20 +242,24 @@ class Processes:
         self._ended(connection, idle)
 
     def _ended(self, connection: socket.socket, idle: bool | None) -> None:
-        """The worker is gone (``idle``), goes on alone (not ``idle``), or died (None)."""
+        """The worker has left (``idle``), goes on without this driver (not ``idle``), or died (None)."""
         connection.close()
-        child, self._child = self._child, None
-        if idle is None and child is not None:
-            _wait(child)
+        if idle is False:
+            threading.Thread(target=self._reap, name="trivet-worker", daemon=True).start()
+        else:
+            self._reap()
         with self._lock:
             self._socket = self._reader = None
-            if not self._closing:
+            if idle is None and not self._closing:
                 self._replace()
-        if idle is not None and child is not None:
-            if idle:
-                _wait(child)
-            else:
-                threading.Thread(target=_wait, args=(child,), name="trivet-worker", daemon=True).start()
+            self._closing = self._closing or idle is not None
+
+    def _reap(self) -> None:
+        """Leave no zombie of a worker this process started."""
+        child, self._child = self._child, None
+        if child is not None:
+            with suppress(ChildProcessError):
+                os.waitpid(child, 0)
 
     def _replace(self) -> None:
         """After a worker died: another one ends what it left and says what it recorded; the rest is lost."""
@@ -284,81 +272,6 @@ class Processes:
         except EngineError as error:
             message = f"the worker died, and {error}"
         self.report_lost([id for id in left if self._stages[id] < _ENDED], message)
-
-
-def _batches(attempts: Sequence[Attempt], directory: str) -> Iterator[tuple[dict[str, Any], list[Any]]]:
-    """Attempts as the worker wants them: what neighbours share is said once."""
-    here = str(Path.cwd())
-    common: dict[str, Any] = {}
-    units: list[Any] = []
-    last: Invocation | None = None
-    for attempt in attempts:
-        invocation = attempt.invocation
-        if last is None or not _alike(last, invocation) or len(units) == _BATCH:
-            if units:
-                yield common, units
-            common, units, last = _common(invocation), [], invocation
-        log = invocation.log and str(Path(directory, invocation.log))
-        argv = (*(invocation.command or ()), *invocation.args)
-        units.append((attempt.id, argv, invocation.workdir or here, log))
-    if units:
-        yield common, units
-
-
-def _alike(one: Invocation, other: Invocation) -> bool:
-    return (
-        one.environment == other.environment
-        and one.program == other.program
-        and one.resources == other.resources
-        and one.time_limit == other.time_limit
-        and one.grace == other.grace
-        and one.mounts == other.mounts
-    )
-
-
-def _common(invocation: Invocation) -> dict[str, Any]:
-    environment = dict(invocation.environment)
-    program = invocation.program
-    if isinstance(program, Environment) and program.prefix:
-        path = environment.get("PATH", os.environ.get("PATH", os.defpath))
-        environment |= {"PATH": f"{program.prefix}/bin{os.pathsep}{path}", "VIRTUAL_ENV": program.prefix}
-    common: dict[str, Any] = {"env": environment, "grace": invocation.grace}
-    if invocation.time_limit is not None:
-        common["time"] = invocation.time_limit
-    if invocation.resources.memory is not None:
-        common["memory"] = invocation.resources.memory
-    if invocation.mounts:
-        common["reads"] = [mount.source for mount in invocation.mounts]
-    return common
-
-
-def _outcome(
-    code: int | None,
-    started: float | None,
-    ended: float | None,
-    cpu: float | None,
-    peak: int | None,
-    log: LogPart | None,
-    host: str,
-    more: Mapping[str, Any] | None,
-) -> Outcome:
-    measured = "rusage (largest process)" if peak is not None else ""
-    if not more:
-        return Outcome(code, None, None, "", started, ended, cpu, peak, measured, log, None, host)
-    reason = more.get("reason")
-    return Outcome(
-        exit_code=code,
-        signal=more.get("signal"),
-        reason=Reason(reason) if reason else None,
-        message=more.get("message", ""),
-        started=started,
-        ended=ended,
-        cpu=cpu,
-        peak_memory=peak,
-        measured_by=more.get("measured_by", measured),
-        log=log,
-        host=host,
-    )
 
 
 def _hello(connection: socket.socket) -> tuple[int, bytes, bytes]:
@@ -394,9 +307,3 @@ def _remove_socket(address: str) -> None:
     with suppress(OSError):
         Path(address).unlink()
         Path(address).parent.rmdir()
-
-
-def _wait(child: int) -> None:
-    """No zombie is left of a worker this process started."""
-    with suppress(ChildProcessError):
-        os.waitpid(child, 0)

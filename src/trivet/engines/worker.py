@@ -42,13 +42,13 @@ class Worker:
     """The loop: commands come in, units are started and reaped, what happened is recorded and then told."""
 
     def __init__(self, directory: str, slots: int, log_cap: int, listener: socket.socket, address: str) -> None:
-        self.directory, self.home = directory, os.path.join(directory, "worker")
+        self.directory, self.home = os.path.realpath(directory), os.path.join(directory, "worker")
         self.poll = select.poll()
         self.record = Record(os.path.join(self.home, "record.jsonl"))
         self.link = Link(listener, address, self.poll)
         self.logs = Logs(directory, self.home, log_cap)
         self.timers = Timers()
-        self.units = Units(directory, slots, self.logs, self.timers)
+        self.units = Units(self.directory, slots, self.logs, self.timers)
         self.base: dict[bytes, bytes] = {}
         self.known: set[str] = set()
         self.queue: OrderedDict[str, tuple[Common, list[str], str, Optional[str]]] = OrderedDict()
@@ -122,6 +122,7 @@ class Worker:
                 self.perform(commands)
         except EOFError:
             pass
+        self.link.send(dumps(["bye", False]))
         self.link.leave()
         self.flush()
         self.link.greet(connection, self.record)
