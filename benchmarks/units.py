@@ -70,7 +70,7 @@ _Contestant = Callable[[int], Sample]
 
 def _compare(bench: _Bench, peers: dict[str, _Contestant], units: int, count: int) -> Iterator[Row]:
     floor = bench.contestant(sys.executable, "with_floor.py")
-    # The load of a shared machine changes while a round goes on: Trivet's floor is the mean of one before and one after.
+    # The load of a shared machine changes during a round: Trivet's floor is the mean of one before and one after.
     contestants = {
         "before": partial(floor, units),
         "Trivet": partial(bench.trivet, units),
