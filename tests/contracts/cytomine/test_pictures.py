@@ -73,6 +73,7 @@ def dicom_files() -> list[Path]:
     return [path for path in found if path.read_bytes()[128:132] == b"DICM"]
 
 
+@pytest.mark.filterwarnings("ignore:Expected explicit VR")
 def test_dicom_files_of_pydicom() -> None:
     checked = 0
     for path in dicom_files():

@@ -16,7 +16,7 @@ from PIL import Image
 
 from trivet.contracts import cytomine
 from trivet.contracts.cytomine import staging
-from trivet.tasks.call import Call
+from trivet.tasks.call import Call, bind
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.states import Reason, RunState
 from trivet.tasks.task import ContainerImage, Resources
@@ -161,6 +161,30 @@ def test_inputs_are_judged_before_anything_starts(call_with: CallWith, where: At
     assert [problem.code for problem in caught.value.problems] == ["C210", "C201", "C207"]
     with pytest.raises(ProblemsError, match="C202 input `text` can't be written"):
         cytomine.stage(call_with({"text": "\ud800"}, {"text": "string"}), UNIT, where)
+
+
+def test_pipes_and_directories_are_no_files(call_with: CallWith, where: AttemptDirectory, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    inputs = {"a": "file", "b": "image", "c": "file"}
+    given = {"a": tmp_path / "pipe", "b": tmp_path / "pipe", "c": tmp_path}
+    call = call_with({name: FileRef(str(path)) for name, path in given.items()}, inputs)
+    with pytest.raises(ProblemsError) as caught:
+        cytomine.stage(call, UNIT, where)
+    assert [problem.code for problem in caught.value.problems] == ["C201", "C201", "C201"]
+
+
+def test_a_task_repeated_over_an_input(task_with: Callable[..., Any], where: AttemptDirectory) -> None:
+    call = bind(task_with({"a": "integer", "b": "string"}, {"o": "integer"}), {"a": [3, 4], "b": "x"}, each="a")
+    units = cytomine.plan(call, 0, ()) or ()
+    staged = []
+    for unit in units:
+        attempt = AttemptDirectory(f"run/{unit.name}/1", where.root / unit.name)
+        cytomine.stage(call, unit, attempt)
+        staged.append(tree(attempt.root / "inputs"))
+        (attempt.root / "outputs/o").write_text(unit.name)
+    assert staged == [{"a": b"3", "b": b"x"}, {"a": b"4", "b": b"x"}]
+    results = [cytomine.collect(call, unit, AttemptDirectory("", where.root / unit.name), WELL) for unit in units]
+    assert cytomine.conclude(call, results).outputs == {"o": [0, 1]}
 
 
 def test_inputs_that_must_match_are_compared_when_planned(call_with: CallWith) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from trivet.contracts.cytomine import geometry
@@ -87,6 +87,7 @@ def same(kind: ValueType, left: Any, right: Any) -> bool:
 
 
 @given(VALUES)
+@example((types.Enumeration(("\x0c",)), "\x0c"))
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, value: tuple[ValueType, Any]) -> None:
     kind, given = value

@@ -39,8 +39,6 @@ def from_text(kind: ValueType, text: str) -> Value:
     bare = text.strip()
     if isinstance(kind, types.Enumeration):
         return text if text in kind.values else bare
-    if not bare:
-        raise ValueError("is blank")
     if isinstance(kind, types.Boolean):
         if bare not in ("true", "false"):
             raise ValueError(f"{_short(bare)} is neither true nor false")

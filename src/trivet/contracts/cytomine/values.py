@@ -158,7 +158,8 @@ class Reader:
         except UnicodeDecodeError as error:
             self.note("C202", at, f"is not UTF-8 text (byte 0x{raw[error.start]:02x} at {error.start})")
             return None
-        if not text.strip() and not isinstance(kind, types.String):
+        meant = isinstance(kind, types.Enumeration) and text in kind.values
+        if not text.strip() and not meant and not isinstance(kind, types.String):
             self.note("C217", at, "is blank")
             return None
         if isinstance(kind, types.Geometry):
@@ -205,6 +206,10 @@ class Reader:
         return size
 
     def _judge_file(self, kind: types.File, path: Path, at: DocumentPath) -> None:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and isinstance(kind, types.Image)):
+            self.note("C201", at, f"is {_what(mode)}, not a file")
+            return
         if not isinstance(kind, types.Image):
             with path.open("rb") as stream:
                 if kind.formats == ("text",) and not _is_text(stream):
@@ -212,7 +217,7 @@ class Reader:
                 self._judge_size(kind, os.fstat(stream.fileno()).st_size, at)
             return
         try:
-            if path.is_dir():
+            if stat.S_ISDIR(mode):
                 picture, size = slides.of_directory(path)
             else:
                 with path.open("rb") as stream:
