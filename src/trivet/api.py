@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trivet.contracts import contract
 from trivet.contracts.source import Source
@@ -29,6 +29,10 @@ from trivet.tasks.call import Call
 from trivet.tasks.problem import ProblemsError, has_errors
 from trivet.tasks.task import Task
 from trivet.tasks.work import Outcome, RunResult
+
+if TYPE_CHECKING:
+    from trivet.contracts.kaapana.template_options import TemplateOptions
+    from trivet.contracts.kaapana.user_input import UserInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,21 @@ class Run:
         return dict(follow.parts(self.directory, progress.read(self.directory)))
 
 
-def load(target: str | Path, *, image: str | None = None, python: str | None = None) -> list[Task]:
+def load(
+    target: str | Path,
+    *,
+    image: str | None = None,
+    python: str | None = None,
+    templates: TemplateOptions | None = None,
+    user_input: UserInput | None = None,
+) -> list[Task]:
     """The tasks of a document, directory, bundle, wheel, installed package or image; ``PATH#task`` names one.
 
     ``image`` is the container image to use instead of the document's own, ``python`` the interpreter or prefix of the
-    environment that a package's tasks run in. Raises ProblemsError with every error of the documents.
+    environment that a package's tasks run in. Of a Kaapana task.json, ``templates`` says how its templates are filled,
+    ``user_input`` what a user of the workflow gave. Raises ProblemsError with every error of the documents.
     """
-    tasks, problems = choosing.tasks(str(target), python, image)
+    tasks, problems = choosing.tasks(str(target), python, image, templates, user_input)
     if has_errors(problems):
         raise ProblemsError(problems)
     return tasks

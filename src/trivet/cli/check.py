@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from trivet.cli.checking import check
+from trivet.cli.options import template_options
 from trivet.cli.reporting import FORMATS
+
+if TYPE_CHECKING:
+    from trivet.contracts.kaapana.template_options import TemplateOptions
 
 
 @click.command()
@@ -15,7 +21,10 @@ from trivet.cli.reporting import FORMATS
 )
 @click.option("--strict", is_flag=True, help="Take warnings as errors.")
 @click.option("--python", metavar="PREFIX", help="The environment in which a package's name is looked up.")
-def command(targets: tuple[str, ...], form: str, strict: bool, python: str | None) -> int:
+@template_options
+def command(
+    targets: tuple[str, ...], form: str, strict: bool, python: str | None, templates: TemplateOptions | None
+) -> int:
     """Say what is wrong with task documents, all of it.
 
     PATH is a document of any contract (which one is seen by its content), a bundle or a wheel, a directory that is
@@ -27,4 +36,4 @@ def command(targets: tuple[str, ...], form: str, strict: bool, python: str | Non
     Example:
       trivet check my-task/ --format github
     """
-    return check(targets, form, strict, python)
+    return check(targets, form, strict, python, templates)

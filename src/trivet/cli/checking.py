@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from trivet.cli.reporting import Checked, report
 from trivet.contracts import examine
-from trivet.runs.sources import complete, search
+from trivet.runs.sources import complete, search, with_options
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 
+if TYPE_CHECKING:
+    from trivet.contracts.kaapana.template_options import TemplateOptions
 
-def check(targets: Sequence[str], form: str = "text", strict: bool = False, python: str | None = None) -> int:
+
+def check(
+    targets: Sequence[str],
+    form: str = "text",
+    strict: bool = False,
+    python: str | None = None,
+    templates: TemplateOptions | None = None,
+) -> int:
     """Check all targets and report in one of the formats; the exit code is 1 when there is an error."""
-    checked = [one for target in targets for one in _check(target, python)]
+    checked = [one for target in targets for one in _check(target, python, templates)]
     if strict:
         checked = [one.strict() for one in checked]
     report(form, checked)
     return 1 if any(has_errors(one.problems) for one in checked) else 0
 
 
-def _check(target: str, python: str | None) -> list[Checked]:
+def _check(target: str, python: str | None, templates: TemplateOptions | None) -> list[Checked]:
     sources, problems = search(target, python)
     unread: dict[str, list[Problem]] = {}
     for problem in problems:
         unread.setdefault(problem.file or target, []).append(problem)
     checked = [Checked(file, problems=tuple(found)) for file, found in unread.items()]
     for source in sources:
+        source = with_options(source, templates)
         try:
             source = complete(source, from_image=False)
         except ProblemsError as error:  # the file it needs is broken, which is said; it itself is still checked

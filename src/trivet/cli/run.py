@@ -9,26 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trivet.cli.options import Pair, template_options
 from trivet.cli.reporting import problem_lines
 
 if TYPE_CHECKING:
+    from trivet.contracts.kaapana.user_input import UserInput
     from trivet.records.directory import RunDirectory
     from trivet.runs.options import Options
     from trivet.tasks.call import Call
-
-
-class Pair(click.ParamType[tuple[str, str]]):
-    """``NAME=VALUE``."""
-
-    name = "NAME=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, equals, text = str(value).partition("=")
-        if not equals or not name:
-            self.fail(f"{value!r} is not of the form NAME=VALUE", param, ctx)
-        return name, text
 
 
 class Duration(click.ParamType[float]):
@@ -81,6 +69,9 @@ Examples:
 @click.option(
     "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
 )
+@template_options
+@click.option("--conf", type=click.Path(), help="Kaapana: a file with the user input of a workflow request, as JSON.")
+@click.option("--task-id", metavar="ID", help="Kaapana: which task of the workflow this is, for --conf.")
 @click.option("--watch/--detach", default=True, help="Stay and show the log, or let it run in the background.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -127,13 +118,25 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
         if words:
             raise click.UsageError("a run is repeated with the values it had; give none, or name the task itself")
         return call, Options(output=output, **{name: given[name] for name in names})
-    task, problems = one_task(target, given["python"], given["image"])
+    user_input = _user_input(given["conf"], given["task_id"])
+    task, problems = one_task(target, given["python"], given["image"], given["templates"], user_input)
     if has_errors(problems):
         raise ProblemsError(problems)
     call = inputs.bound(task, words, home(), given["each"])
     for problem in (*problems, *call.notes):
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
     return call, Options(output=output, **{name: given[name] for name in names})
+
+
+def _user_input(conf: str | None, task_id: str | None) -> UserInput | None:
+    if (conf is None) != (task_id is None):
+        raise click.UsageError("--conf and --task-id are given together: a file, and the task in it that is meant")
+    if conf is None or task_id is None:
+        return None
+    from trivet.contracts.kaapana import user_input
+    from trivet.contracts.source import load
+
+    return user_input.read(load(Path(conf)), task_id)
 
 
 def _drive(run: RunDirectory, call: Call, as_json: bool) -> int:

@@ -6,10 +6,11 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from trivet.cli.options import template_options
 from trivet.cli.reporting import printable, problem_lines
 from trivet.cli.tables import table, width_of_terminal
 from trivet.runs.choosing import tasks
@@ -19,13 +20,19 @@ from trivet.tasks.quantities import format_memory
 from trivet.tasks.task import MISSING, ContainerImage, Port, Task
 from trivet.tasks.values import FileRef, Value, to_json
 
+if TYPE_CHECKING:
+    from trivet.contracts.kaapana.template_options import TemplateOptions
+
 
 @click.command()
 @click.argument("target")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON list of tasks (docs: the shape of a task).")
 @click.option("--python", metavar="PREFIX", help="The environment a package is installed in: its directory or python.")
 @click.option("--image", metavar="REF", help="The image to use instead of the one the document names.")
-def command(target: str, as_json: bool, python: str | None, image: str | None) -> int:
+@template_options
+def command(
+    target: str, as_json: bool, python: str | None, image: str | None, templates: TemplateOptions | None
+) -> int:
     """Show what a task takes, gives and needs, whatever its contract; or how a run went.
 
     TARGET is a document, a bundle, a wheel, a directory, the name of an installed package or a container image; with
@@ -39,7 +46,7 @@ def command(target: str, as_json: bool, python: str | None, image: str | None) -
     """
     if target.startswith("run:"):
         return _show_run(target.removeprefix("run:"), as_json)
-    found, problems = tasks(target, python, image)
+    found, problems = tasks(target, python, image, templates)
     for problem in problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
     if as_json:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from trivet.contracts import contract, examine
 from trivet.runs.sources import complete, find, split
 from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
 from trivet.tasks.task import ContainerImage, Task
 
+if TYPE_CHECKING:
+    from trivet.contracts.kaapana.template_options import TemplateOptions
+    from trivet.contracts.kaapana.user_input import UserInput
 
-def tasks(target: str, python: str | None = None, image: str | None = None) -> tuple[list[Task], list[Problem]]:
+
+def tasks(
+    target: str,
+    python: str | None = None,
+    image: str | None = None,
+    templates: TemplateOptions | None = None,
+    user_input: UserInput | None = None,
+) -> tuple[list[Task], list[Problem]]:
     """The tasks of a target, and what was found wrong with its documents.
 
     ``target`` is anything `find` takes, with ``#task`` behind it for one of them. ``image`` replaces the image the
-    documents name. Raises ProblemsError when there is no task to give.
+    documents name; ``templates`` says how those in a Kaapana task.json are filled, ``user_input`` what a user of a
+    Kaapana workflow gave for it. Raises ProblemsError when there is no task to give.
     """
     path, name = split(target)
     found: list[Task] = []
@@ -23,9 +35,13 @@ def tasks(target: str, python: str | None = None, image: str | None = None) -> t
         if image is not None:
             source = replace(source, image=image)
         try:
-            document, faults = examine(complete(source))
+            document, faults = examine(complete(source, options=templates))
             problems += faults
             if document is not None and not has_errors(faults):
+                if user_input is not None:
+                    from trivet.contracts.kaapana.user_input import applied
+
+                    document = applied(document, user_input, name)
                 found += contract(document.contract).tasks(document)
         except ProblemsError as error:
             problems += error.problems
@@ -41,9 +57,15 @@ def tasks(target: str, python: str | None = None, image: str | None = None) -> t
     return found, problems
 
 
-def one_task(target: str, python: str | None = None, image: str | None = None) -> tuple[Task, list[Problem]]:
+def one_task(
+    target: str,
+    python: str | None = None,
+    image: str | None = None,
+    templates: TemplateOptions | None = None,
+    user_input: UserInput | None = None,
+) -> tuple[Task, list[Problem]]:
     """The only task of a target, as `tasks` finds it. Raises ProblemsError when there are several."""
-    found, problems = tasks(target, python, image)
+    found, problems = tasks(target, python, image, templates, user_input)
     if len(found) > 1:
         path = split(target)[0]
         shown = ", ".join(f"`{path}#{task.name}`" for task in found[:12]) + (" …" if len(found) > 12 else "")

@@ -76,7 +76,7 @@ def read() -> Callable[..., Document]:
         text = data if isinstance(data, str) else json.dumps(data, indent=1)
         attachments = {} if attached is None else {kaapana.CONTAINER_FILE: json.dumps(attached)}
         if custom is not None:
-            attachments["custom.json"] = json.dumps(custom)
+            attachments["templating.json"] = json.dumps({"custom": custom})
         return kaapana.read(Source("document.json", text, Path("/base"), attachments, image))
 
     return make

@@ -37,8 +37,8 @@ def test_every_document_of_every_form_loads(corpus):
         if path.name == BROKEN:
             continue
         source = load(path)
-        custom = json.dumps({"registry": "r", "output_dir": "/out"})
-        source = type(source)(source.name, source.text, source.base, {"custom.json": custom})
+        custom = json.dumps({"custom": {"registry": "r", "output_dir": "/out"}})
+        source = type(source)(source.name, source.text, source.base, {"templating.json": custom})
         assert kaapana.detect(source), path.name
         document = kaapana.read(source)
         assert document.kind == ("task" if "task_" in path.name.partition("pc_")[0] else "container")

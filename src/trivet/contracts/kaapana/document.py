@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from trivet.contracts.kaapana import CONTAINER_FILE, forms
 from trivet.contracts.kaapana.detection import is_task
 from trivet.contracts.kaapana.model import Container, Reading, TaskFile
+from trivet.contracts.kaapana.template_options import ATTACHMENT, has_templates, options_of
 from trivet.contracts.parsing import duplicate_keys
 from trivet.contracts.source import Source
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem
-
-CUSTOM = "custom.json"
-"""The attachment that holds the caller's own template variables, a JSON object."""
 
 _SECRET = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
 _MARKER = re.compile(r"\{[{%#]")
@@ -28,25 +25,27 @@ def read(source: Source) -> Document:
     What is wrong is in the model's problems; the texts kept are rendered, and hold no password.
     """
     data, problem = source.parsed
+    attached = {name: other for name, other in source.attachments.items() if name != ATTACHMENT}
     if problem is not None:
         reading = Reading(None, (_explained(problem, source.text),), source.image)
-        return Document("kaapana", "task", source.texts, str(source.base), source.name, None, reading)
+        texts = {source.name: source.text, **attached}
+        return Document("kaapana", "task", texts, str(source.base), source.name, None, reading)
     kind = "task" if is_task(data) else "container"
     problems: list[Problem] = list(duplicate_keys(data))
-    text = source.text
-    if kind == "task" and _MARKER.search(text):
-        from trivet.contracts.kaapana import templating
+    templated = kind == "task" and has_templates(source.text)
+    if templated:
+        options, faults = options_of(source)
+        problems += faults
+        if options.enabled:
+            from trivet.contracts.kaapana import templating
 
-        data = templating.rendered(data, _custom(source, problems), problems)
-        text = ""
+            data = templating.rendered(data, options, problems)
     content: Container | TaskFile | None
     content = forms.task(data, problems) if kind == "task" else forms.container(data, problems)
     kept = without_secrets(data) if kind == "task" else data
-    if kept != data or not text:
-        text = json.dumps(_escaped(kept), indent=2)
-    attached = {name: other for name, other in source.attachments.items() if name != CUSTOM}
+    text = json.dumps(escaped(kept), indent=2) if templated or kept != data else source.text
     texts = {source.name: text, **attached}
-    reading = Reading(content, tuple(problems), source.image)
+    reading = Reading(content, tuple(problems), source.image, data)
     return Document("kaapana", kind, texts, str(source.base), source.name, kept, reading)
 
 
@@ -88,25 +87,14 @@ def _masked_variable(item: Any) -> Any:
     return item
 
 
-def _escaped(data: Any) -> Any:
+def escaped(data: Any) -> Any:
     """Rendered data as templates that render to it: what came from a variable must not be rendered twice."""
     if isinstance(data, str):
         return _MARKER.sub(lambda match: "{{ '" + match[0] + "' }}", data)
     if isinstance(data, dict):
-        return {key: _escaped(value) for key, value in data.items()}
+        return {key: escaped(value) for key, value in data.items()}
     if isinstance(data, list):
-        return [_escaped(value) for value in data]
-    return data
-
-
-def _custom(source: Source, problems: list[Problem]) -> Mapping[str, Any]:
-    text = source.attachments.get(CUSTOM)
-    if text is None:
-        return {}
-    data, problem = Source(CUSTOM, text, source.base).parsed
-    if problem is not None or not isinstance(data, dict):
-        problems.append(problem or Problem("K002", "template variables must be an object", file=CUSTOM))
-        return {}
+        return [escaped(value) for value in data]
     return data
 
 

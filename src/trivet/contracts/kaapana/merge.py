@@ -53,7 +53,7 @@ def misfits(template: Template, task: TaskFile) -> Iterator[Problem]:
             message = f"variable `{setting.name}` is not declared by template `{template.identifier}`; it is passed on"
             yield Problem("K046", message, "info", path=(*setting.path, "name"))
         else:
-            yield from _override(variable, setting)
+            yield from override_misfits(variable, setting)
     if task.resources and template.resources:
         for half, amounts in task.resources.items():
             for key in amounts:
@@ -69,7 +69,8 @@ def fits_kind(kind: str, value: str) -> bool:
     return kind != "int" or _INTEGER.fullmatch(value.strip()) is not None
 
 
-def _override(variable: Variable, setting: Setting) -> Iterator[Problem]:
+def override_misfits(variable: Variable, setting: Setting) -> Iterator[Problem]:
+    """Why a declared variable can't have the value it is given."""
     path = (*setting.path, "value")
     if not variable.adjustable and setting.value != variable.value:
         message = f"variable `{variable.name}` is not adjustable; its value is always {variable.value!r}"

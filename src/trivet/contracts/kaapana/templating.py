@@ -7,7 +7,6 @@ Python object, and can neither loop nor grow.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import jinja2
 from jinja2 import nodes
 from jinja2.sandbox import SandboxedEnvironment
 
+from trivet.contracts.kaapana.template_options import TemplateOptions, has_templates
 from trivet.tasks.problem import DocumentPath, Problem, Severity
 
 FILTERS = ("default", "d", "lower", "upper", "trim", "string")
@@ -41,8 +41,6 @@ _ALLOWED = (
 )
 _DECIDES = ("image", "taskTemplate", "inputs", "outputs", "env", "command", "resources")
 """Parts of a task.json that decide what runs: nothing may be missing in them."""
-
-_MARKER = re.compile(r"\{[{%#]")
 
 
 class _Root(dict[str, Any]):
@@ -80,43 +78,65 @@ class _Environment(SandboxedEnvironment):
         return self.undefined(name=f"{prefix}{argument}")
 
 
-def rendered(
-    data: Any, custom: Mapping[str, Any], problems: list[Problem], env: Mapping[str, str] | None = None
-) -> Any:
-    """The data with every string rendered; keys are not.
+def rendered(data: Any, options: TemplateOptions, problems: list[Problem]) -> Any:
+    """The data with every string rendered (keys are not), from the environment of this process and the options.
 
-    ``env`` defaults to the environment of this process. A variable without a value is an error where it decides what
-    runs, elsewhere it becomes empty with a warning; both name it.
+    A variable without a value is an error where it decides what runs, elsewhere it becomes empty with a warning,
+    unless the options say otherwise; both name it.
     """
-    variables = {"env": _Root("env", os.environ if env is None else env), "custom": _Root("custom", custom)}
-    return _walk(data, (), _Environment(), variables, problems)
+    env: dict[str, str] = dict(os.environ)
+    if options.env_file is not None:
+        from trivet.contracts.kaapana import dotenv
+
+        name, text = options.env_file
+        more, faults = dotenv.parsed(text, name, env)
+        problems += faults
+        env = {**more, **env}
+    variables = {"env": _Root("env", env), "custom": _Root("custom", options.custom)}
+    return _Rendering(_Environment(), variables, options.undefined, problems).walk(data, ())
 
 
-def _walk(data: Any, path: DocumentPath, environment: _Environment, variables: Any, problems: list[Problem]) -> Any:
-    if isinstance(data, dict):
-        return {key: _walk(value, (*path, key), environment, variables, problems) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_walk(value, (*path, index), environment, variables, problems) for index, value in enumerate(data)]
-    if not isinstance(data, str) or not _MARKER.search(data):
-        return data
-    try:
-        tree = environment.parse(data)
-        for node in tree.find_all(nodes.Node):
-            if not isinstance(node, _ALLOWED):
-                name = type(node).__name__
-                problems.append(Problem("K031", f"{name} is not allowed in a template of a task.json", path=path))
-                return data
-        environment.noted.clear()
-        text = environment.from_string(tree).render(variables)
-    except (jinja2.TemplateError, TypeError, ValueError, RecursionError) as error:
-        message = str(error).splitlines()[0] if str(error) else type(error).__name__
-        hint = 'to write the characters themselves: {{ "{{" }}'
-        problems.append(Problem("K031", f"the template {_shown(data)} can't be read: {message}", hint=hint, path=path))
-        return data
-    severity: Severity = "error" if path and path[0] in _DECIDES else "warning"
-    for name in dict.fromkeys(environment.noted):
-        problems.append(_undefined(name, severity, path))
-    return text
+class _Rendering:
+    """One document while its strings are filled."""
+
+    def __init__(
+        self, environment: _Environment, variables: Any, undefined: str | None, problems: list[Problem]
+    ) -> None:
+        self.environment = environment
+        self.variables = variables
+        self.undefined = undefined
+        self.problems = problems
+
+    def walk(self, data: Any, path: DocumentPath) -> Any:
+        if isinstance(data, dict):
+            return {key: self.walk(value, (*path, key)) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self.walk(value, (*path, index)) for index, value in enumerate(data)]
+        return self._filled(data, path) if isinstance(data, str) and has_templates(data) else data
+
+    def _filled(self, data: str, path: DocumentPath) -> str:
+        try:
+            tree = self.environment.parse(data)
+            for node in tree.find_all(nodes.Node):
+                if not isinstance(node, _ALLOWED):
+                    message = f"{type(node).__name__} is not allowed in a template of a task.json"
+                    self.problems.append(Problem("K031", message, path=path))
+                    return data
+            self.environment.noted.clear()
+            text = self.environment.from_string(tree).render(self.variables)
+        except (jinja2.TemplateError, TypeError, ValueError, RecursionError) as error:
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            hint = 'to write the characters themselves: {{ "{{" }}'
+            message = f"the template {_shown(data)} can't be read: {message}"
+            self.problems.append(Problem("K031", message, hint=hint, path=path))
+            return data
+        for name in dict.fromkeys(self.environment.noted):
+            self.problems.append(_undefined(name, self._severity(path), path))
+        return text
+
+    def _severity(self, path: DocumentPath) -> Severity:
+        decides = bool(path) and path[0] in _DECIDES
+        return "error" if self.undefined == "error" or (decides and self.undefined is None) else "warning"
 
 
 def _undefined(name: str, severity: Severity, path: DocumentPath) -> Problem:

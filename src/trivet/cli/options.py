@@ -1,0 +1,59 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from trivet.contracts.kaapana.template_options import TemplateOptions
+
+
+class Pair(click.ParamType[tuple[str, str]]):
+    """``NAME=VALUE``."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        name, equals, text = str(value).partition("=")
+        if not equals or not name:
+            self.fail(f"{value!r} is not of the form NAME=VALUE", param, ctx)
+        return name, text
+
+
+def template_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How the templates in a Kaapana task.json are filled: the command gets ``templates``, None without a word."""
+
+    @click.option(
+        "--set",
+        "custom",
+        multiple=True,
+        type=Pair(),
+        help="Kaapana: the value of {{ custom.NAME }} in a task.json.",
+    )
+    @click.option(
+        "--undefined",
+        type=click.Choice(["error", "empty"]),
+        help="Kaapana: what a template variable without a value is (default: an error where it decides what runs).",
+    )
+    @click.option("--no-templates", is_flag=True, help="Kaapana: take every text of a task.json as it is written.")
+    @wraps(command)
+    def wrapped(
+        *words: Any, custom: tuple[tuple[str, str], ...], undefined: str | None, no_templates: bool, **more: Any
+    ) -> Any:
+        return command(*words, templates=_given(dict(custom), undefined, not no_templates), **more)
+
+    return wrapped
+
+
+def _given(custom: dict[str, str], undefined: str | None, enabled: bool) -> TemplateOptions | None:
+    if not custom and undefined is None and enabled:
+        return None
+    from trivet.contracts.kaapana.template_options import TemplateOptions
+
+    return TemplateOptions(custom, undefined, enabled)
