@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 from trivet.tasks.description import port_data, task_data, type_data
 from trivet.tasks.document import Document
@@ -103,3 +104,11 @@ def test_types_with_their_constraints() -> None:
     assert type_data(Datetime(after=noon)) == {"name": "datetime", "after": "2024-02-23T12:00:00+00:00"}
     assert type_data(Json({"type": "object"})) == {"name": "json", "schema": {"type": "object"}}
     assert type_data(Number(maximum=float("inf"))) == {"name": "number", "maximum": {"$number": "inf"}}
+
+
+def test_every_key_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/task.md").read_text()
+    port = Port("n", Integer(), default=1)
+    task = Task("fractal", "t", (port,), (), Environment(), Document("fractal", "manifest", {}, "/", "x"))
+    for key in (*task_data(task), *port_data(port)):
+        assert f"`{key}`" in page
