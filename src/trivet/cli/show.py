@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("target")
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON list of tasks (docs: the shape of a task).")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON list of tasks.")
 @click.option("--python", metavar="PREFIX", help="The environment a package is installed in: its directory or python.")
 @click.option("--image", metavar="REF", help="The image to use instead of the one the document names.")
 @template_options
