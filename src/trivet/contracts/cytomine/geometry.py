@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 _DEPTH = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
@@ -42,6 +43,7 @@ def faults(value: Any) -> Iterator[str]:
         yield from _validity(geometry)
 
 
+@cache
 def can_judge() -> bool:
     """True when shapely is there to judge whether a geometry is topologically valid."""
     from importlib.util import find_spec
