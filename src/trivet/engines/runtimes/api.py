@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 _PATIENCE = 120.0  # seconds for an answer that needs no waiting; a loaded daemon takes its time
 _FILE_LIMIT = 64 * 2**20
 _LINKS = 8
+_SERVERS = {"Docker": "docker", "Libpod": "podman"}
 
 Query = Mapping[str, str | int]
 _NOTHING: Query = MappingProxyType({})
@@ -132,10 +133,14 @@ class Api:
     # the daemon
 
     def version(self) -> Version:
-        """Who answers, and its version."""
-        answer = self.call("GET", "/version", timeout=10)
-        podman = any("podman" in part["Name"].lower() for part in answer.get("Components") or ())
-        return Version("podman" if podman else "docker", answer["Version"])
+        """Who answers, and its version: by a ping, since Podman needs a second to say it at length."""
+        with self.request("GET", "/_ping", timeout=10) as response:
+            response.read()
+            server = response.headers.get("Server", "").partition(" ")[0]
+        name, _, number = server.partition("/")
+        if name not in _SERVERS:
+            raise UnreachableError(f"{self.path}: what answers there is neither Docker nor Podman")
+        return Version(_SERVERS[name], number)
 
     def info(self) -> Mapping[str, Any]:
         """What the daemon says about itself and its machine."""

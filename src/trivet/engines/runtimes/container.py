@@ -87,7 +87,7 @@ class Container:
         if self.exists:
             self._daemon.remove(self.name)
         if self._group is not None:
-            self._daemon.remove_groups(self._group)
+            self._daemon.remove_group(self._group)
 
     # From the start
 

@@ -101,17 +101,16 @@ class Containers:
 
     def close(self) -> None:
         """Let go: what runs goes on and can be adopted, what is queued is forgotten."""
-        self._daemon.closing.set()
+        self._daemon.let_go()
         with self._lock:
             containers, threads = list(self._live.values()), list(self._threads)
         for container in containers:
             container.let_go()
-        self.api.close()
         for _ in threads:
             self._jobs.put(None)
         for thread in threads:
             thread.join(timeout=10)
-        self._daemon.remove_groups()
+        self._daemon.settle()
         self._release()
 
     def _take(self, containers: Sequence[Container]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from trivet.engines.runtimes import usage
 from trivet.engines.runtimes.api import Api, ApiError, UnreachableError, Version
 from trivet.engines.runtimes.library import Library
 
+_LINGER = 5.0
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # seconds between attempts to reach a daemon that went away
 
 
@@ -51,10 +53,24 @@ class Daemon:
         with suppress(ApiError, UnreachableError):
             self.api.remove(name)
 
-    def remove_groups(self, group: str | None = None) -> None:
-        """Remove control groups, now or, while something still stands in them, when this is called again."""
-        if group is not None:
-            self._groups.add(group)
+    def remove_group(self, group: str) -> None:
+        """Remove a control group, now or, while something still stands in it, by and by."""
+        self._groups.add(group)
+        self._remove_groups()
+
+    def let_go(self) -> None:
+        """Break all connections."""
+        self.closing.set()
+        self.api.close()
+
+    def settle(self) -> None:
+        """Wait a moment for control groups that are in use: Podman's monitors outlive their containers."""
+        deadline = time.monotonic() + _LINGER
+        while not self._remove_groups() and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def _remove_groups(self) -> bool:
         for name in list(self._groups):
             if usage.remove_parent(name):
                 self._groups.discard(name)
+        return not self._groups
