@@ -21,7 +21,8 @@ class ScaleRule(NamedTuple):
     """How memory grows with the measured size n of a channel, in bytes: ``coefficient * n ** exponent``.
 
     The coefficient stays text (a decimal number), since its value is exact. The targets are relative to the channel,
-    in mode ``max_item_sum`` to each item.
+    in mode ``max_item_sum`` to each item. ``headroom`` (decimal text, at least 1) multiplies the result; it is an
+    extension that other readers ignore.
     """
 
     coefficient: str
@@ -32,6 +33,17 @@ class ScaleRule(NamedTuple):
     target_regex: str = ".*"
     target_glob: str = "*"
     path: DocumentPath = ()
+    headroom: str = "1.1"
+
+
+class Relation(NamedTuple):
+    """What holds between the items of a channel and those of another one of the template (an extension).
+
+    ``each``: an output's items are among an input's. ``combine``: they are new ones. ``match``: both are the same.
+    """
+
+    kind: str
+    channel: str
 
 
 class Channel(NamedTuple):
@@ -42,6 +54,7 @@ class Channel(NamedTuple):
     description: str = ""
     scale_rule: ScaleRule | None = None
     path: DocumentPath = ()
+    relations: tuple[Relation, ...] = ()
 
 
 class Variable(NamedTuple):

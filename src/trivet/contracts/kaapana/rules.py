@@ -200,8 +200,6 @@ def _scale_rule(rule: ScaleRule) -> Iterator[Problem]:
     except (re.error, RecursionError, OverflowError) as error:
         message = f"`target_regex` {rule.target_regex!r} is not a regular expression: {error}"
         yield Problem("K021", message, path=(*rule.path, "target_regex"))
-    message = "scale rules are read but not applied yet; a run gets the fixed limits"
-    yield Problem("K027", message, "info", path=rule.path)
 
 
 def _binding(word: str, binding: Binding) -> Iterator[Problem]:

@@ -11,6 +11,8 @@ from trivet.contracts.kaapana.model import ScaleRule
 from trivet.tasks.problem import closest
 
 MODES = ("sum", "max_file_size", "max_item_sum")
+HEADROOM = "1.1"
+"""What the result of a rule is multiplied by, as the public implementation means to do on Kubernetes."""
 
 _COMPLEXITY = re.compile(r"([-+]?)([0-9]*(?:\.[0-9]+)?)\*?n(?:\*\*([0-9]+))?", re.ASCII)
 
@@ -45,10 +47,22 @@ def read_rule(parent: Fields, output: bool = False) -> ScaleRule | None:
     directory = _target(fields, "target_dir", "")
     regex = _target(fields, "target_regex", ".*")
     glob = _target(fields, "target_glob", "*")
+    headroom = _headroom(fields)
     if output:
         fields.note("K022", "a scale rule of an output is never evaluated", severity="warning")
     fields.unknown()
-    return ScaleRule(*growth, kind, mode, directory, regex, glob, fields.path) if growth else None
+    return ScaleRule(*growth, kind, mode, directory, regex, glob, fields.path, headroom) if growth else None
+
+
+def _headroom(fields: Fields) -> str:
+    if not fields.has("headroom"):
+        return HEADROOM
+    number = None if isinstance(fields.data["headroom"], bool | str) else plain_number(fields.data["headroom"])
+    if number is None or number.startswith("-") or float(number) < 1:
+        message = f"`headroom` must be a number of at least 1, not {name_of(fields.data['headroom'])}"
+        fields.note("type", message, "headroom")
+        return HEADROOM
+    return number
 
 
 def _target(fields: Fields, key: str, default: str) -> str:
