@@ -17,7 +17,7 @@ BROKEN = "seed_pc_mitk-tools_INVALID-trailing-comma.json"
 @pytest.fixture
 def _variables(monkeypatch):
     for name in VARIABLES:
-        monkeypatch.setenv(name, f"/example/{name}")
+        monkeypatch.setenv(name, "example" if name == "namespace" else f"/example/{name}")
 
 
 def _documents(corpus):

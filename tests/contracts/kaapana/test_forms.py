@@ -89,13 +89,18 @@ def test_both_names_of_a_volume_agree_or_are_refused(problems, task, container):
 
 
 @pytest.mark.parametrize(
-    "volume",
-    [{"host_path": {"path": "/a"}}, {"hostPath": {"path": "/a"}}, {"persistentVolumeClaim": {"claimName": "c"}}],
+    ("volume", "read_as"),
+    [
+        ({"host_path": {"path": "/a"}}, {"hostPath": {"path": "/a"}}),
+        ({"hostPath": {"path": "/a"}}, {"hostPath": {"path": "/a"}}),
+        ({"persistent_volume_claim": {"claim_name": "c"}}, {"persistentVolumeClaim": {"claimName": "c"}}),
+        ({"csi": {"volume_attributes": {"my_key": "x"}}}, {"csi": {"volumeAttributes": {"my_key": "x"}}}),
+    ],
 )
-def test_a_volume_of_kubernetes_is_told_apart(read, problems, task, container, volume):
+def test_a_volume_of_kubernetes_is_told_apart(read, problems, task, container, volume, read_as):
     data = task(inputs=[{"name": "dicom", "volume_source": volume}])
     binding = read(data).model.content.inputs[0]
-    assert (binding.host_path, binding.volume) == (None, volume)
+    assert (binding.host_path, binding.volume) == (None, read_as)
     assert [problem.code for problem in problems(data, container())] == ["K048"]
 
 
@@ -182,7 +187,7 @@ def test_a_flat_task_moves_its_configuration(read, problems, task):
     content = read(data).model.content
     assert content.template == "default"
     assert content.config == {"type": "k8s", "namespace": "mine", "registryUrl": "r", "imagePullSecrets": ["s"]}
-    assert {problem.code for problem in problems(data)} == {"K005", "K041"}
+    assert {problem.code for problem in problems(data)} == {"K005", "K037", "K041"}
 
 
 def test_a_task_without_a_template_is_refused(problems, task):

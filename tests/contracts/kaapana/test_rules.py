@@ -52,7 +52,7 @@ def test_mounted_paths_no_engine_can_mount(problems, container, path):
     ],
 )
 @pytest.mark.parametrize("across", [True, False])
-def test_overlapping_mounted_paths(problems, container, first, second, overlap, across):  # noqa: PLR0917
+def test_overlapping_mounted_paths(problems, container, first, second, overlap, across):
     channels = _channels(first, second)
     data = container(inputs=channels[:1], outputs=channels[1:]) if across else container(inputs=channels, outputs=[])
     assert [problem.code for problem in problems(data)] == (["K015"] if overlap else [])
@@ -173,7 +173,7 @@ def test_channels_the_template_does_not_know(problems, task, container):
         ({"type": "int"}, 7, None),
     ],
 )
-def test_values_the_template_does_not_allow(problems, task, container, variable, value, code):  # noqa: PLR0917
+def test_values_the_template_does_not_allow(problems, task, container, variable, value, code):
     attached = container(env=[{"name": "A", "value": "1"} | variable])
     data = task(env=[{"name": "A", "value": value}])
     errors = [problem.code for problem in problems(data, attached) if problem.severity == "error"]

@@ -77,7 +77,7 @@ def test_two_channels_may_share_a_directory(read, container, where, scans):
         ({"value": "a", "choices": ["a", "b"]}, "b", "b"),
     ],
 )
-def test_variables_are_texts_in_the_style_of_their_default(read, container, where, variable, value, text):  # noqa: PLR0917
+def test_variables_are_texts_in_the_style_of_their_default(read, container, where, variable, value, text):
     data = container(inputs=[], env=[{"name": "A", **variable}])
     _, _, invocation = _staged(read, data, {} if value is None else {"A": value}, where)
     assert invocation.environment == {"A": text}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from trivet.contracts.kaapana import CONTAINER_FILE, forms
@@ -14,6 +15,9 @@ from trivet.contracts.parsing import duplicate_keys
 from trivet.contracts.source import Source
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem
+
+MASK = "***"
+"""What a record keeps in place of a password."""
 
 _SECRET = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
 _MARKER = re.compile(r"\{[{%#]")
@@ -32,6 +36,8 @@ def read(source: Source) -> Document:
         return Document("kaapana", "task", texts, str(source.base), source.name, None, reading)
     kind = "task" if is_task(data) else "container"
     problems: list[Problem] = list(duplicate_keys(data))
+    if kind == "task":
+        problems += _written_passwords(data)
     templated = kind == "task" and has_templates(source.text)
     if templated:
         options, faults = options_of(source)
@@ -41,7 +47,12 @@ def read(source: Source) -> Document:
 
             data = templating.rendered(data, options, problems)
     content: Container | TaskFile | None
-    content = forms.task(data, problems) if kind == "task" else forms.container(data, problems)
+    if kind == "task":
+        from trivet.contracts.kaapana import task_forms
+
+        content = task_forms.task(data, problems)
+    else:
+        content = forms.container(data, problems)
     kept = without_secrets(data) if kind == "task" else data
     text = json.dumps(escaped(kept), indent=2) if templated or kept != data else source.text
     texts = {source.name: text, **attached}
@@ -77,13 +88,22 @@ def without_secrets(data: Any) -> Any:
     return kept
 
 
+def _written_passwords(data: dict[str, Any]) -> Iterator[Problem]:
+    config = data.get("config")
+    for section, path in ((data, ()), (config if isinstance(config, dict) else {}, ("config",))):
+        password = section.get("registryPassword")
+        if isinstance(password, str) and password not in ("", MASK) and not has_templates(password):
+            message, hint = "a password is written into the file", 'write "{{ env.NAME }}" and set the variable'
+            yield Problem("K039", message, "warning", hint, path=(*path, "registryPassword"))
+
+
 def _masked(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: "***" if isinstance(value, str) and _SECRET.search(key) else value for key, value in data.items()}
+    return {key: MASK if isinstance(value, str) and _SECRET.search(key) else value for key, value in data.items()}
 
 
 def _masked_variable(item: Any) -> Any:
     if isinstance(item, dict) and _SECRET.search(str(item.get("name"))) and "value" in item:
-        return {**item, "value": "***"}
+        return {**item, "value": MASK}
     return item
 
 

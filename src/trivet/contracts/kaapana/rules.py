@@ -38,7 +38,7 @@ def check(document: Document) -> Sequence[Problem]:
         own += _unrendered(document.data, ())
         own += _container(reading.content)
     elif isinstance(reading.content, TaskFile):
-        own += _task(reading.content)
+        own += _task(reading.content, "config" not in document.data)
         other = _with_container(document, reading.content, own)
     return [*_in_file_order(own, document.data), *other]
 
@@ -79,7 +79,9 @@ def _container(container: Container) -> Iterator[Problem]:
         yield from _template(template)
 
 
-def _task(task: TaskFile) -> Iterator[Problem]:
+def _task(task: TaskFile, at_top: bool) -> Iterator[Problem]:
+    from trivet.contracts.kaapana import config
+
     for word, bindings in (("input", task.inputs), ("output", task.outputs)):
         yield from _duplicates("K011", f"{word} channel", bindings, "name")
         for binding in bindings:
@@ -88,6 +90,7 @@ def _task(task: TaskFile) -> Iterator[Problem]:
     for setting in task.settings:
         yield from _variable_name(setting.name, setting.path)
     yield from _amounts(task.resources, ())
+    yield from config.faults(task.config, at_top)
     if isinstance(task.template, Template):
         yield from _template(task.template)
 

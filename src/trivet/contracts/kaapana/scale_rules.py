@@ -14,6 +14,7 @@ MODES = ("sum", "max_file_size", "max_item_sum")
 HEADROOM = "1.1"
 """What the result of a rule is multiplied by, as the public implementation means to do on Kubernetes."""
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _COMPLEXITY = re.compile(r"([-+]?)([0-9]*(?:\.[0-9]+)?)\*?n(?:\*\*([0-9]+))?", re.ASCII)
 
 
@@ -131,10 +132,9 @@ def _factor(fields: Fields) -> str | None:
 def plain_number(value: Any) -> str | None:
     """A number as decimal text without an exponent; None for what is none, or is beyond any memory."""
     if isinstance(value, str):
-        try:
-            value = int(value)
-        except ValueError:
+        if not _WHOLE.fullmatch(value):
             return None
+        value = int(value)
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, int):
