@@ -2,8 +2,9 @@
 # Make the private Python environments of this checkout: prepare.sh GROUP...
 #
 # GROUP is a dependency group of pyproject.toml (demo, test, lint, docs, dev). `.venv` gets Trivet itself, editable, with
-# the groups; for demo, test and dev the tasks of examples/fractal get `.venv-tiny-tasks`, an environment of their own.
-# Nothing is done for what is there already. PYTHON names the interpreter to use (3.11 or later).
+# the groups, in the versions of requirements.lock; for demo, test and dev the tasks of examples/fractal get
+# `.venv-tiny-tasks`, an environment of their own. Nothing is done for what is there already. PYTHON names the interpreter
+# to use (3.11 or later).
 set -eu
 cd "$(dirname "$0")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -44,7 +45,7 @@ make_environment() { # directory
 install() { # directory stamp pip-arguments...
     directory=$1 stamp=$1/.has-$2
     shift 2
-    newest=$(ls -t "$stamp" pyproject.toml examples/fractal/tiny-tasks/pyproject.toml 2>/dev/null | head -n 1)
+    newest=$(ls -t "$stamp" pyproject.toml requirements.lock examples/fractal/tiny-tasks/pyproject.toml 2>/dev/null | head -n 1)
     if [ "$newest" != "$stamp" ]; then
         echo "installing into $directory: $*"
         "$directory/bin/python" -m pip install -qq "$@" || no_download
@@ -58,12 +59,20 @@ no_download() {
 }
 
 make_environment .venv
+# Versions only: with the hashes pip would refuse to install what it builds here, Trivet itself.
+versions=.venv/versions.txt
+sed -n 's/^\([A-Za-z0-9].*==.*\) \\$/\1/p' requirements.lock >"$versions"
 for group in "$@"; do
-    install .venv "$group" --editable . --group "$group"
+    install .venv "$group" --constraint "$versions" --editable . --group "$group"
     case $group in
-    demo | test | dev)
+    demo)
         make_environment .venv-tiny-tasks
         install .venv-tiny-tasks tiny-tasks --editable examples/fractal/tiny-tasks
+        ;;
+    test | dev)
+        make_environment .venv-tiny-tasks
+        # The tests have the plates read by ngio, a public reader.
+        install .venv-tiny-tasks ngio --editable 'examples/fractal/tiny-tasks[ngio]'
         ;;
     esac
 done
