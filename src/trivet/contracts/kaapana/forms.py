@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trivet.contracts.fields import Fields, name_of
-from trivet.contracts.kaapana.model import Amounts, Channel, Container, Template, Variable
+from trivet.contracts.kaapana.model import Amounts, Channel, Container, Relation, Template, Variable
 from trivet.contracts.kaapana.scale_rules import plain_number, read_rule
 from trivet.tasks.problem import Problem, closest
 
@@ -63,8 +63,13 @@ def _channel(fields: Fields, output: bool = False) -> Channel:
     mounted_path = named(fields, "mounted_path")
     description = fields.get("description", str, "", null=True)
     rule = read_rule(fields, output)
+    relations: tuple[Relation, ...] = ()
+    if fields.has("items"):
+        from trivet.contracts.kaapana.relations import read_relations
+
+        relations = read_relations(fields)
     fields.unknown()
-    return Channel(name, mounted_path, description, rule, fields.path)
+    return Channel(name, mounted_path, description, rule, fields.path, relations)
 
 
 def _variable(fields: Fields) -> Variable:

@@ -56,7 +56,7 @@ def need(rule: ScaleRule, n: int) -> int:
     # A coefficient has at most a hundred digits, so a power of that many bits can't come back below 2^63 any more.
     if n > 1 and rule.exponent * (n.bit_length() - 1) > 500:
         raise OverflowError
-    value = math.ceil(coefficient * n**rule.exponent)
+    value: int = math.ceil(coefficient * n**rule.exponent)
     if value > LARGEST:
         raise OverflowError
     return value

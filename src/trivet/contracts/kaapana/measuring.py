@@ -133,7 +133,7 @@ def _passes(test: Test | None, name: str) -> bool:
 
 
 class _Pass:
-    """One pass over a channel. Links to directories are never entered; a linked file counts once, whatever its names."""
+    """One pass over a channel. Links to directories are never entered; a linked file counts once."""
 
     def __init__(self, root: str, counts: Matcher | None) -> None:
         self._root = root

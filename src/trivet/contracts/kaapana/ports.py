@@ -72,12 +72,16 @@ def image_of(document: Document) -> str | None:
 
 def variables_of(task: Task) -> Mapping[str, Variable]:
     """The declared variables of a task of this contract, by the name of their port."""
+    return dict(_named(template_of(task)))
+
+
+def template_of(task: Task) -> Template:
+    """The template behind a task of this contract, with the values of its task.json."""
     content = task.document.model.content
     if isinstance(content, TaskFile):
-        template = merged(_template_of(task.document, content)[0], content)
-    else:
-        template = next(item for item in content.templates if item.identifier == task.name)
-    return dict(_named(template))
+        return merged(_template_of(task.document, content)[0], content)
+    template: Template = next(item for item in content.templates if item.identifier == task.name)
+    return template
 
 
 def text_of(variable: Variable | None, value: Value) -> str:

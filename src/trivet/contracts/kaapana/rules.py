@@ -103,6 +103,10 @@ def _template(template: Template) -> Iterator[Problem]:
         if channel.scale_rule is not None:
             yield from _scale_rule(channel.scale_rule)
     yield from _overlaps((*template.inputs, *template.outputs))
+    if any(channel.relations for channel in (*template.inputs, *template.outputs)):
+        from trivet.contracts.kaapana import relations
+
+        yield from relations.faults(template)
     yield from _duplicates("K012", "variable", template.variables, "name")
     for variable in template.variables:
         yield from _variable_name(variable.name, variable.path)

@@ -6,21 +6,29 @@ import re
 from pathlib import Path
 
 from trivet.contracts.folding import value_of
-from trivet.contracts.kaapana.ports import text_of, variables_of
+from trivet.contracts.kaapana import limits
+from trivet.contracts.kaapana.channels import examine
+from trivet.contracts.kaapana.limits import Sized
+from trivet.contracts.kaapana.measuring import measure
+from trivet.contracts.kaapana.ports import template_of, text_of, variables_of
+from trivet.contracts.kaapana.relations import departures
+from trivet.contracts.kaapana.resources import neutral
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError
-from trivet.tasks.task import Task
+from trivet.tasks.task import Resources, Task
 from trivet.tasks.values import FileRef
 from trivet.tasks.work import AttemptDirectory, Invocation, Mount, Unit
 
+_EXPECTED = "expected-memory"
 _SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
 def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     """Make a directory for every output channel, and say how to start the container.
 
-    Nothing else is set in its environment than what template and call declare. Raises ProblemsError when an input's
-    directory is missing: it is never created.
+    Nothing else is set in its environment than what template and call declare. Scale rules are applied to the channels
+    as they are now, and every channel is looked at; the notes say what was found. Raises ProblemsError when an input's
+    directory is missing (it is never created), and when its memory can't be what the rules want.
     """
     task = call.task
     mounts, environment, problems = [], {}, []
@@ -38,6 +46,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
             mounts.append(Mount(value.path, channels[name]))
     if problems:
         raise ProblemsError(problems)
+    resources, notes = _measured(call, unit, where)
     for port, directory in zip(task.outputs, output_directories(task), strict=True):
         made = where.make("outputs", directory)
         # The image's own user, whoever that is, must be able to write here.
@@ -48,9 +57,51 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         command=task.command or None,
         environment=environment,
         mounts=tuple(mounts),
-        resources=task.resources,
+        resources=resources,
         network=task.network,
+        notes=notes,
     )
+
+
+def input_directories(call: Call, unit: Unit) -> dict[str, str]:
+    """The directory of each input channel of a unit."""
+    values = ((port.name, value_of(call, unit, port.name)) for port in call.task.inputs if port.type.is_file)
+    return {name: value.path for name, value in values if isinstance(value, FileRef)}
+
+
+def expected_memory(where: AttemptDirectory) -> int | None:
+    """Bytes that the scale rules foresaw when this attempt was staged; None when no rule raised its limit."""
+    try:
+        return int((where.root / _EXPECTED).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _measured(call: Call, unit: Unit, where: AttemptDirectory) -> tuple[Resources, tuple[Problem, ...]]:
+    """What the unit may use, given the channels it reads, and what is to be said about these."""
+    template = template_of(call.task)
+    directories = input_directories(call, unit)
+    sized: list[Sized] = []
+    items: dict[str, frozenset[str]] = {}
+    problems: list[Problem] = []
+    for channel in template.inputs:
+        directory = directories.get(channel.name)
+        if directory is None:
+            continue
+        try:
+            if channel.scale_rule is not None:
+                sized.append(Sized(channel.name, channel.scale_rule, measure(directory, channel.scale_rule)))
+            items[channel.name], found = examine(directory, channel.name)
+        except (OSError, ValueError) as error:
+            raise ProblemsError([Problem("K028", f"channel `{channel.name}` can't be measured: {error}")]) from None
+        problems += found
+    problems += departures(template.inputs, items, directories)
+    if not sized:
+        return call.task.resources, tuple(problems)
+    scaled = limits.scaled(template.resources, sized)
+    if scaled.expected is not None:
+        (where.make() / _EXPECTED).write_text(str(scaled.expected))
+    return neutral(scaled.amounts), (*scaled.notes, *problems)
 
 
 def output_directories(task: Task) -> list[str]:
