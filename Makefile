@@ -34,7 +34,7 @@ lint: ## Style, types and layers: ruff, mypy, import-linter
 docs: ## Build the documentation into site/
 	@scripts/prepare.sh docs
 	.venv/bin/python scripts/write_reference.py
-	.venv/bin/zensical build --clean
+	.venv/bin/zensical build --clean --strict
 
 clean: ## Remove what the other targets made, the environments included
 	rm -rf .venv .venv-tiny-tasks demo-results site dist build

@@ -42,12 +42,12 @@ make_environment() { # directory
         "$1/bin/python" -m pip install -qq --upgrade 'pip>=25.1' || no_download
 }
 
-install() { # directory stamp pip-arguments...
-    directory=$1 stamp=$1/.has-$2
+install() { # directory what pip-arguments...
+    directory=$1 what=$2 stamp=$1/.has-$2
     shift 2
     newest=$(ls -t "$stamp" pyproject.toml requirements.lock examples/fractal/tiny-tasks/pyproject.toml 2>/dev/null | head -n 1)
     if [ "$newest" != "$stamp" ]; then
-        echo "installing into $directory: $*"
+        echo "installing into $directory: $what"
         "$directory/bin/python" -m pip install -qq "$@" || no_download
         touch "$stamp"
     fi
