@@ -52,13 +52,44 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Who somebody is to a registry. ``server`` as the user wrote it: a host, or a URL.
+
+    Never written down: no record has it, and it does not show its password.
+    """
+
+    server: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What a pod gets beyond what its invocation says, in Kubernetes' own words; other engines pass it over.
+
+    ``resources`` holds limits and requests as quantities, in place of the invocation's own. ``environment``,
+    ``volumes`` and ``mounts`` are lists of V1EnvVar, V1Volume and V1VolumeMount.
+    """
+
+    namespace: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    pull_policy: str | None = None
+    pull_secrets: tuple[str, ...] = ()
+    resources: Mapping[str, Mapping[str, str]] | None = None
+    environment: tuple[Mapping[str, Any], ...] = ()
+    volumes: tuple[Mapping[str, Any], ...] = ()
+    mounts: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """Everything an engine needs to start one attempt, and nothing else.
 
     ``command`` replaces the image's entrypoint when given (None: the image's own); for an `Environment` it is the
     argument vector. ``environment`` is added to the engine's own. ``log`` is the file that takes stdout and stderr;
-    None lets the engine choose. ``time_limit`` and ``grace`` in seconds. ``notes`` is what staging wants said about
-    this attempt; no engine reads it.
+    None lets the engine choose. ``time_limit`` and ``grace`` in seconds. ``title`` is what people call it, ``labels``
+    are put on containers and pods beside the engine's own. ``login`` is for the registry of the image. ``notes`` is
+    what staging wants said about this attempt; no engine reads it.
     """
 
     program: Program
@@ -73,6 +104,10 @@ class Invocation:
     time_limit: float | None = None
     grace: float = 10.0
     log: str | None = None
+    title: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    login: Login | None = None
+    pod: PodSettings | None = None
     notes: tuple[Problem, ...] = ()
 
 
