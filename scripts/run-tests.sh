@@ -8,4 +8,6 @@ unset PYTHONDONTWRITEBYTECODE
 TRIVET_HOME=$(mktemp -d)
 export TRIVET_HOME
 trap 'rm -rf "$TRIVET_HOME"' EXIT
+.venv/bin/trivet doctor
+.venv/bin/python -m pip list --disable-pip-version-check 2>/dev/null | tail -n +3 | awk '{ printf "%s %s  ", $1, $2 } END { print "" }'
 .venv/bin/python -m pytest "$@"
