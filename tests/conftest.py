@@ -12,6 +12,14 @@ import pytest
 CORPUS = Path(__file__).resolve().parents[1] / "../shared/corpus"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless TRIVET_TEST_FULL is set (make test-full)."""
+    if not os.environ.get("TRIVET_TEST_FULL"):
+        for item in items:
+            if item.get_closest_marker("full"):
+                item.add_marker(pytest.mark.skip(reason="full size only: make test-full"))
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with 1 MiB, for tests of full disks."""
