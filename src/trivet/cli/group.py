@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -18,6 +20,10 @@ COMMANDS = {
     "logs": ("trivet.cli.logs", "Print what the programs of a run printed."),
     "cancel": ("trivet.cli.cancel", "End a run."),
     "rm": ("trivet.cli.rm", "Remove runs that are over."),
+    "new": ("trivet.cli.new", "Begin a project from a template."),
+    "convert": ("trivet.cli.convert", "Write a document in another form."),
+    "schema": ("trivet.cli.schema", "Print the JSON Schema of a document."),
+    "kaapana": ("trivet.cli.kaapana", "What only Kaapana's contract has."),
     "doctor": ("trivet.cli.doctor", "Tell what this machine can do, and what to install."),
 }
 """Every command: the module whose ``command`` it is, and one line of help."""
@@ -26,32 +32,38 @@ COMMANDS = {
 class Commands(click.Group):
     """A group that knows its commands by name only, until one is asked for."""
 
+    def __init__(self, *words: Any, table: Mapping[str, tuple[str, str]], **settings: Any) -> None:
+        """``table`` holds of every command the module and its line of help."""
+        super().__init__(*words, **settings)
+        self.table = table
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        command: click.Command = import_module(self.table[cmd_name][0]).command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not name.startswith("-"):
-            near = nearest(name, COMMANDS)
-            hint = f"Did you mean `{near}`?" if near else f"Commands: {', '.join(COMMANDS)}."
+        if name not in self.table and not name.startswith("-"):
+            near = nearest(name, self.table)
+            hint = f"Did you mean `{near}`?" if near else f"Commands: {', '.join(self.table)}."
             raise click.UsageError(f"There is no command `{name}`. {hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, help) for name, (_, help) in COMMANDS.items()])
+            formatter.write_dl([(name, help) for name, (_, help) in self.table.items()])
 
 
 @click.group(
     cls=Commands,
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
     epilog="Every command has its own help and an example: trivet COMMAND --help",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # checking a document needs none of these, and each dataclass costs half a millisecond at import
     from trivet.contracts.source import Source
+    from trivet.contracts.written import Written
     from trivet.tasks.call import Call
     from trivet.tasks.document import Document
     from trivet.tasks.problem import Problem
@@ -19,6 +20,9 @@ if TYPE_CHECKING:  # checking a document needs none of these, and each dataclass
 
 CONTRACTS = ("kaapana", "cytomine", "fractal", "command")
 """Names of all contracts, in the order in which they are asked whether a document is theirs."""
+
+TARGETS = {"kaapana": ("kaapana", "current"), "kaapana:guide": ("kaapana", "guide")}
+"""What a document can be written as: the contract and the form of it that its `write` is asked for."""
 
 LOOKED_FOR = "a Kaapana container or task, a Cytomine descriptor or bundle, a Fractal manifest, a Trivet command"
 """What they describe, for messages."""
@@ -50,6 +54,12 @@ class Contract(Protocol):
 
     def conclude(self, call: Call, results: Sequence[UnitResult]) -> RunResult:
         """Fold the results, given in the order of the units of all phases. Pure."""
+
+    def write(self, document: Document | Task, form: str) -> Written:
+        """The files that say the same in a form of this contract, and what they can't say; for those in `TARGETS`.
+
+        Raises ProblemsError for what can't be written in it at all.
+        """
 
 
 def contract(name: str) -> Contract:

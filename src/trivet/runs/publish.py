@@ -29,8 +29,10 @@ def listing(options: Options, own: Path) -> Path:
 
 def obstacles(task: Task, options: Options) -> list[Problem]:
     """A problem for every place that holds something already, or where nothing can be written; nothing is ever
-    overwritten."""
-    problems = []
+    overwritten. So is every output that its document ought to place and does not, when nobody else does."""
+    lacking = [port.name for port in task.outputs if port.place is None and not options.output]
+    hint = "bind it in the document, or give --output DIR"
+    problems = [Problem("B018", f"output `{name}` is bound to no path", hint=hint) for name in lacking]
     values = listing(options, Path())
     if options.output and task.outputs and values.exists():
         hint = "another run has its results there; choose another --output"

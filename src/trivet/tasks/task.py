@@ -40,7 +40,7 @@ class Port:
     ``access`` is ``inout`` for data that is changed in place. ``optional`` means that a run may start (or end) without
     it; ``adjustable`` False means that only the default is accepted. ``location`` says where the program sees it (a
     path in the container, the name of a variable), for people; ``place`` is the absolute path where the document
-    itself wants an output, empty when it has no wish.
+    itself wants an output, empty when it has no wish, None when it ought to say and does not.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Port:
     optional: bool = False
     adjustable: bool = True
     location: str = ""
-    place: str = ""
+    place: str | None = ""
 
     @property
     def required(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import random
@@ -15,6 +14,8 @@ from hypothesis import strategies as st
 from trivet.contracts import kaapana
 from trivet.contracts.source import Source
 from trivet.tasks.problem import ProblemsError, has_errors
+
+from .mutations import mutated
 
 KEYS = [
     "name",
@@ -54,33 +55,6 @@ ODD = [
 ]
 
 
-def _mutated(data, chance):
-    """The data with one to three places removed, replaced, doubled or renamed."""
-    data = copy.deepcopy(data)
-    for _ in range(chance.randint(1, 3)):
-        places = list(_places(data))
-        if not places:
-            return data
-        parent, key = chance.choice(places)
-        action = chance.randrange(4)
-        if action == 0:
-            del parent[key]
-        elif action == 1:
-            parent[key] = copy.deepcopy(chance.choice(ODD))
-        elif action == 2 and isinstance(parent, list):
-            parent.append(copy.deepcopy(parent[key]))
-        elif isinstance(parent, dict):
-            parent[key[:-1] + chance.choice("_es")] = parent.pop(key)
-    return data
-
-
-def _places(data):
-    for key, value in list(data.items() if isinstance(data, dict) else enumerate(data)):
-        yield data, key
-        if isinstance(value, dict | list):
-            yield from _places(value)
-
-
 def _survives(source):
     kaapana.detect(source)
     document = kaapana.read(source)
@@ -113,7 +87,7 @@ def test_mutated_documents_of_the_corpus(corpus):
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(texts), st.sampled_from([None, *texts]), st.integers(0, 2**32))
     def mutate(text, attached, seed):
-        data = _mutated(json.loads(text), random.Random(seed))
+        data = mutated(json.loads(text), random.Random(seed), ODD)
         attachments = {} if attached is None else {kaapana.CONTAINER_FILE: attached}
         _survives(Source("mutated.json", json.dumps(data), Path("/base"), attachments))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trivet.contracts.source import Source
+    from trivet.contracts.written import Written
     from trivet.tasks.call import Call
     from trivet.tasks.document import Document
     from trivet.tasks.problem import Problem
@@ -78,3 +79,11 @@ def conclude(call: Call, results: Sequence[UnitResult]) -> RunResult:
     from trivet.contracts.folding import fold
 
     return fold(call, results)
+
+
+def write(document: Document | Task, form: str = "current") -> Written:
+    """A document of this contract in the ``current`` form or that of the ``guide``; read it with its templates left
+    alone (`template_options.TemplateOptions`). Raises ProblemsError for one with errors."""
+    from trivet.contracts.kaapana import writing
+
+    return writing.write(document, form)

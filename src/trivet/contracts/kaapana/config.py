@@ -50,27 +50,28 @@ def read_config(fields: Fields) -> Mapping[str, Any]:
     for key, value in labels.data.items() if labels is not None else ():
         if isinstance(value, dict | list):
             section.note("type", f"label `{key}` must be text, not {name_of(value)}", "labels", key)
+    given = {**moved, **section.data} | ({"labels": labels.data if labels else {}} if "labels" in section.data else {})
     if kind == "docker":
         section.unknown()
-        return {**moved, **section.data}
+        return given
     if kind != "k8s":
         message = f"unknown type of configuration `{kind}`; the public implementation would drop all but its labels"
         section.note("K033", message, "type", hint=closest(kind, ("docker", "k8s")))
-        return {**moved, **section.data}
-    return {**moved, **section.data, **_kubernetes(section)}
+        return given
+    return {**given, **_kubernetes(section)}
 
 
 def faults(config: Mapping[str, Any], at_top: bool) -> Iterator[Problem]:
     """What of a well-formed configuration Kubernetes would refuse; ``at_top`` where its settings stand without
     ``config``. Paths are those of the task.json."""
-    if config.get("type") == "docker":
+    if config.get("type") not in (None, "k8s"):
         return
     where = () if at_top else ("config",)
     namespace = config.get("namespace")
     if isinstance(namespace, str) and namespace and not _NAMESPACE.fullmatch(namespace):
         message = f"{namespace!r} is no name of a namespace: lower-case letters, digits and dashes, at most 63"
         yield Problem("K035", message, "warning", path=(*where, "namespace"))
-    for key, value in (config.get("labels") or {}).items():
+    for key, value in config.get("labels", {}).items():
         yield from _label(key, value)
     given = [key for key in FLAT[1:4] if config.get(key)]
     if 0 < len(given) < 3:

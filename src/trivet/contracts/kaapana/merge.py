@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from trivet.contracts.kaapana.model import Binding, Channel, Setting, TaskFile, Template, Variable
-from trivet.tasks.problem import Problem, closest
+from trivet.tasks.problem import Problem, closest, nearest
 
 TRUE = ("true", "1", "yes")
 FALSE = ("false", "0", "no")
@@ -92,11 +92,13 @@ def _channel_misfits(word: str, channels: Sequence[Channel], bindings: Sequence[
         elif binding.scale_rule is not None and known[binding.name].scale_rule is not None:
             message = f"the scale rule of `{binding.name}` replaces the template's as a whole"
             yield Problem("K047", message, "info", path=binding.scale_rule.path)
-    if word == "input":
-        bound = {binding.name for binding in bindings}
-        for name in (name for name in known if name not in bound):
-            message = f"input channel `{name}` is not bound to a path"
-            yield Problem("K043", message, "warning", path=("inputs",), hint=f"add it, or give --input {name}=DIR")
+    bound = {binding.name for binding in bindings}
+    strangers = bound - known.keys()
+    for name in (name for name in known if name not in bound):
+        near = nearest(name, strangers)
+        give = f"--input {name}=DIR" if word == "input" else "--output DIR"
+        hint = f"is it meant by `{near}`?" if near else f"add it, or give {give}"
+        yield Problem("K043", f"{word} channel `{name}` is not bound to a path", "warning", hint, path=(f"{word}s",))
 
 
 def _channels(channels: Sequence[Channel], bindings: Sequence[Binding]) -> tuple[Channel, ...]:

@@ -57,7 +57,7 @@ def tasks(document: Document) -> Sequence[Task]:
         replace(port, default=FileRef(paths[port.name])) if port.name in paths else port for port in made.inputs
     )
     wanted = _host_paths(document, task.outputs)
-    outputs = tuple(replace(port, place=wanted.get(port.name, "")) for port in made.outputs)
+    outputs = tuple(replace(port, place=wanted.get(port.name)) for port in made.outputs)
     return [replace(made, inputs=inputs, outputs=outputs, network=network)]
 
 
