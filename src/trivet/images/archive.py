@@ -6,12 +6,13 @@ import hashlib
 import json
 import posixpath
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
+from trivet.images import manifests
 from trivet.images.layers import Layer, Tree
-from trivet.images.opening import ImageError, Tar, members, nested, open_archive, plain_name
+from trivet.images.opening import ImageError, Tar, layer_members, members, open_archive, plain_name
 
 _METADATA = 8 * 2**20
 _ALL_METADATA = 64 * 2**20
@@ -167,44 +168,19 @@ def _entry(manifest: Any, reference: str) -> Mapping[str, Any]:
 
 def _oci_manifest(contents: _Contents, reference: str) -> tuple[Mapping[str, Any], tuple[str, ...]]:
     """The manifest to take of an OCI layout (OCI Image Layout, index.json), with the image's names."""
-    descriptors = _manifests(contents.json("index.json"))
+    descriptors = manifests.listed(contents.json("index.json"))
     named = [item for item in descriptors if reference and reference in _names(item)]
     tags: tuple[str, ...] = ()
     for _ in range(_NESTING):
-        chosen = _for_this_machine(named or descriptors)
+        chosen = manifests.for_this_machine(named or descriptors)
         tags = tags or _names(chosen)
         manifest = contents.json(_blob(chosen))
         if not isinstance(manifest, dict):
             break
         if "config" in manifest:
             return manifest, tags
-        descriptors, named = _manifests(manifest), []
+        descriptors, named = manifests.listed(manifest), []
     raise ImageError("has an index that leads to no image")
-
-
-def _manifests(index: Any) -> list[Mapping[str, Any]]:
-    listed = index.get("manifests") if isinstance(index, dict) else None
-    return [
-        item
-        for item in (listed if isinstance(listed, list) else ())
-        if isinstance(item, dict) and "vnd.docker.reference.type" not in (item.get("annotations") or {})
-    ]
-
-
-def _for_this_machine(descriptors: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    if len(descriptors) == 1:
-        return descriptors[0]
-    import platform
-
-    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    stated = [
-        f"{(one.get('platform') or {}).get('os')}/{(one.get('platform') or {}).get('architecture')}"
-        for one in descriptors
-    ]
-    fitting = [one for one, there in zip(descriptors, stated, strict=True) if there == f"linux/{machine}"]
-    if fitting:
-        return fitting[0]
-    raise ImageError(f"has no image for linux/{machine}, only {', '.join(stated) or 'none'}")
 
 
 def _names(descriptor: Mapping[str, Any]) -> tuple[str, ...]:
@@ -229,7 +205,7 @@ def _tree(path: str, image: ArchivedImage, wanted: str) -> Tree:
             if not member.isfile() or name not in image.layers:
                 continue
             layer = found[name] = Layer(wanted)
-            for inner, item in nested(tar, member):
+            for inner, item in layer_members(cast(IO[bytes], tar.extractfile(member)), member.size):
                 layer.see(inner, item)
     return Tree([found[name] for name in image.layers if name in found])
 

@@ -53,6 +53,16 @@ class Layer:
             self.entries[name] = None
 
 
+def settled(layers: Sequence[Layer], wanted: str) -> bool:
+    """True when no layer below these, the lowest first, can change what they say about a path."""
+    parts = wanted.split("/")
+    above = ["/".join(parts[:count]) for count in range(len(parts))]
+    tree = Tree(layers)
+    if tree.says(wanted) or any(tree.leads_on(name) for name in above):
+        return True
+    return any(layer.removed & {*above, wanted} or layer.emptied & set(above) for layer in layers)
+
+
 class Tree:
     """The layers put on each other, the lowest first."""
 
@@ -78,6 +88,14 @@ class Tree:
                 return plain_name(posixpath.join(target, *parts[count:]))
         found = self._entries.get(wanted)
         return plain_name(found) if isinstance(found, str) else found
+
+    def says(self, name: str) -> bool:
+        """True when a layer holds this path."""
+        return name in self._entries
+
+    def leads_on(self, name: str) -> bool:
+        """True when the path is a link."""
+        return isinstance(self._entries.get(name), str)
 
     def _drop(self, name: str, itself: bool) -> None:
         below = name + "/" if name else ""

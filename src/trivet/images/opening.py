@@ -16,6 +16,7 @@ _HEADER_LIMIT = 2**20
 _MEMBER_LIMIT = 5_000_000
 _SMALL = 2**30
 _RATIO = 200
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 
 class ImageError(ValueError):
@@ -83,11 +84,45 @@ def members(tar: Tar) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
-def nested(tar: Tar, member: tarfile.TarInfo) -> Iterator[tuple[Tar, tarfile.TarInfo]]:
-    """The members of a tar inside a tar (a layer), each with the tar to read it from."""
-    inner = _tar(cast(IO[bytes], tar.extractfile(member)), "r|*", member.size)
+def layer_members(stream: IO[bytes], stored: int) -> Iterator[tuple[Tar, tarfile.TarInfo]]:
+    """The members of a layer of ``stored`` bytes, compressed or not, each with the tar to read it from.
+
+    Raises ImageError for Zstandard where this Python can't undo it.
+    """
+    start = stream.read(len(_ZSTANDARD))
+    stream = cast(IO[bytes], _Resumed(start, stream))
+    inner = _tar(_unpacked(stream), "r|", stored) if start == _ZSTANDARD else _tar(stream, "r|*", stored)
     for item in members(inner):
         yield inner, item
+
+
+class _Resumed:
+    """A stream of which the first bytes were read already."""
+
+    def __init__(self, start: bytes, stream: IO[bytes]) -> None:
+        self._start, self._stream = start, stream
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._start:
+            return self._stream.read(size)
+        start, self._start = (self._start, b"") if size < 0 else (self._start[:size], self._start[size:])
+        return start + self._stream.read(size - len(start) if size >= 0 else size)
+
+
+def _unpacked(stream: IO[bytes]) -> IO[bytes]:
+    """A Zstandard stream as what it holds."""
+    try:
+        from compression.zstd import ZstdFile  # Python 3.14
+
+        return cast(IO[bytes], ZstdFile(stream))
+    except ImportError:
+        pass
+    try:
+        import zstandard
+    except ImportError:
+        message = "has a layer compressed by Zstandard, which this Python can't undo: pip install zstandard"
+        raise ImageError(message) from None
+    return cast(IO[bytes], zstandard.ZstdDecompressor().stream_reader(stream, read_across_frames=True))
 
 
 def plain_name(name: str) -> str:

@@ -99,7 +99,7 @@ class Container:
             raise RefusedError(Reason.UNSCHEDULABLE, "GPUs can't be asked for through Podman's socket; use Docker")
         program = invocation.program
         assert isinstance(program, ContainerImage)  # noqa: S101 (one of the faults)
-        image = self._daemon.library.ensure(program, lambda message: self._emit(Waiting(self.id, message)))
+        image = self._daemon.library.ensure(program, self._wait_for, invocation.login)
         if not claim():
             return None
         _open_outputs(invocation, image, self._daemon)
@@ -114,6 +114,9 @@ class Container:
                 self._daemon.library.forget(program)
             raise
         return self._watch_from_start(terms)
+
+    def _wait_for(self, message: str) -> None:
+        self._emit(Waiting(self.id, message))
 
     def _create(self, invocation: Invocation, image: LocalImage, terms: request.Terms) -> None:
         daemon = self._daemon

@@ -10,6 +10,7 @@ from trivet.engines.runtimes.api import Api, ApiError
 from trivet.engines.runtimes.credentials import registry_auth
 from trivet.images.archive import ImageError, describe, loadable
 from trivet.tasks.task import ContainerImage
+from trivet.tasks.work import Login
 
 _KEPT_NAME = "trivet/loaded"
 
@@ -35,16 +36,17 @@ class Library:
         self._locks: dict[ContainerImage, Lock] = {}
         self._known: dict[ContainerImage, LocalImage] = {}
 
-    def ensure(self, program: ContainerImage, say: Callable[[str], None]) -> LocalImage:
+    def ensure(self, program: ContainerImage, say: Callable[[str], None], login: Login | None = None) -> LocalImage:
         """The image of a program, made present when it is not; ``say`` is told what takes time.
 
-        An archive says itself which image is meant, whatever the name. Raises ImageUnavailableError.
+        An archive says itself which image is meant, whatever the name. ``login`` is shown to the image's registry.
+        Raises ImageUnavailableError.
         """
         with self._lock:
             lock = self._locks.setdefault(program, Lock())
         with lock:
             if program not in self._known:
-                self._known[program] = self._find(program, say)
+                self._known[program] = self._find(program, say, login)
             return self._known[program]
 
     def forget(self, program: ContainerImage) -> None:
@@ -52,12 +54,12 @@ class Library:
         with self._lock:
             self._known.pop(program, None)
 
-    def _find(self, program: ContainerImage, say: Callable[[str], None]) -> LocalImage:
+    def _find(self, program: ContainerImage, say: Callable[[str], None], login: Login | None) -> LocalImage:
         try:
             if program.archive is not None:
                 archive = program.archive if program.member is None else f"{program.archive}!{program.member}"
                 return self._from_archive(program, archive, say)
-            return self._local(program) or self._pull(program, say)
+            return self._local(program) or self._pull(program, say, login)
         except ImageError as error:
             raise ImageUnavailableError(str(error)) from error
         except ApiError as error:
@@ -87,10 +89,10 @@ class Library:
         self._api.call("POST", f"/images/{loaded[0].id}/tag", {"repo": name, "tag": tag})
         return loaded[0]
 
-    def _pull(self, program: ContainerImage, say: Callable[[str], None]) -> LocalImage:
+    def _pull(self, program: ContainerImage, say: Callable[[str], None], login: Login | None) -> LocalImage:
         reference = program.reference
         say(f"pulling the image {reference}")
-        self._api.pull(reference, registry_auth(reference))
+        self._api.pull(reference, registry_auth(reference, login))
         pulled = self._local(program)
         if pulled is None:
             raise ImageUnavailableError(f"{reference}: what was pulled is not {program.digest or reference}")
