@@ -21,7 +21,7 @@ class Related(click.ParamType[tuple[str, str]]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         if isinstance(value, tuple):
             return value
-        kind, equals, directory = str(value).partition("=")
+        kind, _, directory = str(value).partition("=")
         if kind not in KINDS or not directory:
             self.fail(f"{value!r} is not of the form {', '.join(f'{kind}=DIR' for kind in KINDS)}", param, ctx)
         return kind, directory

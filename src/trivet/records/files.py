@@ -63,6 +63,7 @@ def files_below(path: Path) -> Iterator[Path]:
 def measure(path: Path) -> dict[str, Any]:
     """Size in bytes and SHA-256 of a file; of a directory the sum of sizes, and of every file below it in ``files``.
 
+    A directory also has the sizes of its largest file and of its largest item, a directory right below it.
     The SHA-256 of a directory is that of the lines ``<sha256 of the file>  <relative path>`` in order, as the
     command line tool ``sha256sum`` prints them. Raises OSError.
     """
@@ -74,4 +75,11 @@ def measure(path: Path) -> dict[str, Any]:
     ]
     lines = "".join(f"{file['sha256']}  {file['path']}\n" for file in files)
     digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
-    return {"size": sum(int(str(file["size"])) for file in files), "sha256": digest, "files": files}
+    sizes = [int(str(file["size"])) for file in files]
+    items: dict[str, int] = {}
+    for file, size in zip(files, sizes, strict=True):
+        item, below, _ = str(file["path"]).partition("/")
+        if below:
+            items[item] = items.get(item, 0) + size
+    largest = {"largest_file": max(sizes, default=0), "largest_item": max(items.values(), default=0)}
+    return {"size": sum(sizes), **largest, "sha256": digest, "files": files}

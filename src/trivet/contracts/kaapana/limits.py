@@ -161,9 +161,9 @@ def _counted(one: _Grown) -> str:
 def _left_out(one: Sized) -> list[Problem]:
     problems = []
     if one.size.foreign:
-        message = f"{one.size.foreign} links lead out of channel `{one.channel}`; they are not counted"
+        message = f"not counted in channel `{one.channel}`: links that lead out of it ({one.size.foreign})"
         problems.append(Problem("K029", message, "warning", "a container does not see what they lead to either"))
     if one.size.unreadable:
-        message = f"{one.size.unreadable} files or directories of channel `{one.channel}` can't be read nor counted"
+        message = f"not counted in channel `{one.channel}`: what can't be read ({one.size.unreadable})"
         problems.append(Problem("K029", message, "warning"))
     return problems
