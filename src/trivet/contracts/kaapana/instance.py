@@ -49,13 +49,17 @@ def _channel(channel: Channel, binding: Binding | None) -> dict[str, Any]:
     volume: Mapping[str, Any] | None = None
     if binding is not None:
         volume = binding.volume if binding.volume is not None else {"host_path": binding.host_path}
-    return {
+    made = {
         "name": channel.name,
         "mounted_path": channel.mounted_path,
         "description": channel.description or None,
         "scale_rule": None if channel.scale_rule is None else rule_data(channel.scale_rule),
         "volume_source": volume,
     }
+    items: dict[str, list[str]] = {}
+    for kind, other in channel.relations:
+        items.setdefault(kind, []).append(other)
+    return made | ({"items": items} if items else {})
 
 
 def _variable(variable: Variable) -> dict[str, Any]:

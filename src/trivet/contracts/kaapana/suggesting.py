@@ -12,6 +12,7 @@ from trivet.contracts.kaapana.measuring import measure_listed
 from trivet.contracts.kaapana.model import Channel, ScaleRule
 from trivet.contracts.kaapana.ports import template_of
 from trivet.contracts.kaapana.scale_rules import MODES
+from trivet.contracts.kaapana.writing import rule_data
 from trivet.tasks.task import ContainerImage, Task
 
 EQUAL = 0.02
@@ -88,11 +89,9 @@ def forms(suggestion: Suggestion) -> dict[str, Any]:
     rule, found = suggestion.rule, suggestion.fit
     made: dict[str, Any] = {}
     if found.factor:
-        targets = {"target_dir": rule.target_dir, "target_regex": rule.target_regex, "target_glob": rule.target_glob}
-        plain = ScaleRule._field_defaults
-        rest = {"type": "limit", "mode": rule.mode}
-        rest |= {key: target for key, target in targets.items() if target != plain[key]}
-        made["current"] = {"scale_rule": {"scale_factor": ceil(found.factor), **rest}}
+        current = rule_data(rule._replace(coefficient=str(ceil(found.factor))))
+        rest = {key: word for key, word in current.items() if key != "scale_factor"}
+        made["current"] = {"scale_rule": current}
         made["guide"] = {"scale_rule": {"complexity": f"{rule.coefficient}*n", **rest}}
     if found.floor:
         made["fixed"] = {"resources": {"limits": {"memory": f"{ceil(found.floor / 2**20)}Mi"}}}

@@ -15,7 +15,7 @@ from trivet.contracts.kaapana import CONTAINER_FILE, rules
 from trivet.contracts.kaapana.config import FLAT
 from trivet.contracts.kaapana.forms import CODES, FLAT_TEMPLATE, is_flat
 from trivet.contracts.kaapana.model import Reading, ScaleRule
-from trivet.contracts.kaapana.scale_rules import read_rule
+from trivet.contracts.kaapana.scale_rules import HEADROOM, read_rule
 from trivet.contracts.kaapana.template_options import has_templates
 from trivet.contracts.written import Written
 from trivet.tasks.document import Document
@@ -56,7 +56,8 @@ def rule_data(rule: ScaleRule) -> dict[str, Any]:
     data: dict[str, Any] = {**growth, "type": rule.kind, "mode": rule.mode}
     targets = {"target_dir": rule.target_dir, "target_regex": rule.target_regex, "target_glob": rule.target_glob}
     defaults = ScaleRule._field_defaults
-    return data | {key: value for key, value in targets.items() if value != defaults[key]}
+    data |= {key: value for key, value in targets.items() if value != defaults[key]}
+    return data if rule.headroom == HEADROOM else data | {"headroom": float(rule.headroom)}
 
 
 class _Writer:
