@@ -105,7 +105,7 @@ def test_a_text_may_come_from_a_file(task: Task, tmp_path: Path) -> None:
 def test_the_same_name_twice_makes_a_list_where_one_is_wanted(task: Task) -> None:
     assert given(task, "integer=1", "integer=2", each="integer").values["integer"] == [1, 2]
     assert given(task, "integer=[3, 4]", each="integer").values["integer"] == [3, 4]
-    with pytest.raises(ProblemsError, match="not a whole number"):
+    with pytest.raises(ProblemsError, match="takes one value, and 2 are given"):
         given(task, "integer=1", "integer=2")
 
 

@@ -37,7 +37,14 @@ def bound(task: Task, words: Iterable[tuple[str, str]], home: Path, each: str | 
         except ValueError as error:
             refused.add(name)
             problems.append(Problem("B003", f"input `{name}`: {error}"))
-    values = {name: _joined(task, name, found, each) for name, found in gathered.items() if name not in refused}
+    values: dict[str, Value] = {}
+    for name, found in gathered.items():
+        if name not in refused:
+            try:
+                values[name] = _joined(task, name, found, each)
+            except ValueError as error:
+                refused.add(name)
+                problems.append(Problem("B003", f"input `{name}` {error}", hint=f"--each {name} repeats the task"))
     return _bind(task, values, each, problems, refused)
 
 
@@ -173,14 +180,14 @@ def _from_run(text: str, home: Path) -> Value:
 
 
 def _joined(task: Task, name: str, values: Sequence[Value], each: str | None) -> Value:
-    """One value, or the list of all where a list is wanted."""
+    """One value, or the list of all where a list is wanted. Raises ValueError for several values of one."""
     port = task.input(name)
     wants_list = name in (each, task.repeats) or (port is not None and isinstance(port.type, types.Array))
     if len(values) == 1 and (not wants_list or isinstance(values[0], list)):
         return values[0]
-    if not wants_list:
-        # The last word counts would be silent; a list is refused by the type of the port with a clear message.
-        return list(values)
+    if not wants_list and port is not None and not isinstance(port.type, types.Json):
+        # The last word counts would be silent.
+        raise ValueError(f"takes one value, and {len(values)} are given")
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
 
 
