@@ -13,6 +13,8 @@ if [ -z "$engine" ]; then
 fi
 
 base=$(scripts/build-base-image.sh "$engine")
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
 build() { # image directory
     echo "building $1 from $base"
     case $engine in
@@ -20,17 +22,17 @@ build() { # image directory
         # The builder that Docker's own client falls back to where buildx is not installed, with a warning we need not see.
         kit=1
         docker buildx version >/dev/null 2>&1 || kit=0
-        DOCKER_BUILDKIT=$kit docker build --quiet --build-arg "BASE=$base" --tag "$1" "$2" >/dev/null
+        DOCKER_BUILDKIT=$kit docker build --quiet --build-arg "BASE=$base" --tag "$1" "$2" >"$said" 2>&1
         ;;
     podman)
         if [ -n "${CONTAINER_HOST:-}" ]; then
-            podman --url "$CONTAINER_HOST" build --quiet --build-arg "BASE=$base" --tag "$1" "$2" >/dev/null
+            podman --url "$CONTAINER_HOST" build --quiet --build-arg "BASE=$base" --tag "$1" "$2" >"$said" 2>&1
         else
-            podman build --quiet --build-arg "BASE=$base" --tag "$1" "$2" >/dev/null
+            podman build --quiet --build-arg "BASE=$base" --tag "$1" "$2" >"$said" 2>&1
         fi
         ;;
     *) fail "there is no container engine '$engine'; docker or podman" ;;
-    esac || fail "$1 could not be built"
+    esac || { cat "$said" >&2; fail "$1 could not be built"; }
 }
 
 build dicom-tools:latest examples/kaapana/dicom-tools
