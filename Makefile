@@ -5,7 +5,7 @@ PYTHON ?=
 export PYTHON
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Install into .venv and run the example tasks on real images; results go to demo-results/
 	@scripts/prepare.sh demo
