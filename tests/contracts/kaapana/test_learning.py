@@ -68,10 +68,10 @@ def test_a_run_that_lacked_memory_is_covered_too() -> None:
 @pytest.mark.parametrize(
     ("observations", "word"),
     [
-        ([], "0 runs that ended well and were measured are too few; 5 are needed"),
-        (line(1, 2, 3, 4), "4 runs"),
-        ([*line(1, 2, 3, 4), Observation(5, 50, whole=False)], "4 runs"),
-        (line(0, 0, 1, 2, 3, 4), "4 runs"),
+        ([], "too few runs ended well and were measured: 0; 5 are needed"),
+        (line(1, 2, 3, 4), "measured: 4"),
+        ([*line(1, 2, 3, 4), Observation(5, 50, whole=False)], "measured: 4"),
+        (line(0, 0, 1, 2, 3, 4), "measured: 4"),
         (line(1000, 1000, 2000, 2000, 1000), "2 different sizes"),
         (line(1000, 1001, 1002, 1003, 1004), "all of about one size"),
     ],

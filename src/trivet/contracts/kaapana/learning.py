@@ -92,7 +92,7 @@ def _enough(seen: Sequence[Observation]) -> None:
     whole = sum(one.whole for one in seen)
     sizes = {one.n for one in seen}
     if whole < RUNS:
-        raise TooFewError(f"{whole} runs that ended well and were measured are too few; {RUNS} are needed")
+        raise TooFewError(f"too few runs ended well and were measured: {whole}; {RUNS} are needed")
     if len(sizes) < SIZES:
         raise TooFewError(f"the runs read channels of {len(sizes)} different sizes; {SIZES} are needed")
     if max(sizes) < SPREAD * min(sizes):
