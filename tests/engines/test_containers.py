@@ -420,6 +420,18 @@ def test_closing_lets_go(bench: Bench) -> None:
     assert bench.outcome("c").reason is Reason.LOST
 
 
+def test_what_can_not_be_tidied_up_costs_neither_the_outcome_nor_the_slot(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("trivet.engines.runtimes.daemon.usage.remove_parent", fail)
+        bench.submit(**{f"u{number}": bench.shell("exit 3") for number in range(4)})
+        assert [bench.outcome(f"u{number}").exit_code for number in range(4)] == [3] * 4
+
+
 def test_many_at_once(bench: Bench) -> None:
     bench.submit(**{f"u{number}": bench.shell(f"exit {number}") for number in range(12)})
     assert [bench.outcome(f"u{number}").exit_code for number in range(12)] == list(range(12))

@@ -146,7 +146,8 @@ class Containers:
             if self._live.get(container.id) is container and not self._daemon.closing.is_set():
                 outcome = self._outcome(container)
                 if outcome is not None and not self._daemon.closing.is_set():
-                    self._finish(container, outcome)
+                    with suppress(OSError):  # what could not be tidied up must not cost the slot
+                        self._finish(container, outcome)
 
     def _outcome(self, container: Container) -> Outcome | None:
         def claim() -> bool:
@@ -173,12 +174,14 @@ class Containers:
         """Save the outcome, remove the container, then say that the attempt is over."""
         if container.id not in self._live:  # cancelled, and told so, before it had a container
             return
-        with suppress(OSError):  # on a full disk the driver's own record must do
-            self._ledger.record(container.id, outcome)
-        container.clear()
-        with self._lock:
-            del self._live[container.id]
-        self._tell(Ended(container.id, outcome))
+        try:
+            with suppress(OSError):  # on a full disk the driver's own record must do
+                self._ledger.record(container.id, outcome)
+            container.clear()
+        finally:
+            with self._lock:
+                del self._live[container.id]
+            self._tell(Ended(container.id, outcome))
 
     def _name(self, attempt: AttemptId) -> str:
         return container_name(attempt, self._ledger.owner)

@@ -36,6 +36,7 @@ class Daemon:
         self.rootless = any("rootless" in option for option in options)
         self.own_groups = usage.can_have_parent(info)
         self.closing = threading.Event()
+        self._lock = threading.Lock()
         self._groups: set[str] = set()
 
     def answers_again(self) -> bool:
@@ -55,7 +56,8 @@ class Daemon:
 
     def remove_group(self, group: str) -> None:
         """Remove a control group, now or, while something still stands in it, by and by."""
-        self._groups.add(group)
+        with self._lock:
+            self._groups.add(group)
         self._remove_groups()
 
     def let_go(self) -> None:
@@ -70,7 +72,6 @@ class Daemon:
             time.sleep(0.02)
 
     def _remove_groups(self) -> bool:
-        for name in list(self._groups):
-            if usage.remove_parent(name):
-                self._groups.discard(name)
-        return not self._groups
+        with self._lock:
+            self._groups = {name for name in self._groups if not usage.remove_parent(name)}
+            return not self._groups

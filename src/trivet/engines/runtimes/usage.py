@@ -57,9 +57,9 @@ def remove_parent(parent: str) -> bool:
     name = parent.strip("/")
     places = [place for place in (_ROOT / name, *_ROOT.glob(f"*/{name}")) if place.is_dir() and not place.is_symlink()]
     for place in places:
-        for below in sorted(place.glob("**/"), reverse=True):
+        for below, _, _ in os.walk(place, topdown=False):
             with suppress(OSError):
-                below.rmdir()
+                os.rmdir(below)  # noqa: PTH106 (as os.walk gives it)
     return not any(place.exists() for place in places)
 
 
