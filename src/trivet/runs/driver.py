@@ -210,7 +210,9 @@ class Driver:
         try:
             targets = places(self._progress.call.task, self.options, self.directory.outputs)
             values = listing(self.options, self.directory.outputs)
-            outputs = publish(result.outputs, targets, values, self.directory.work, [item.unit for item in results])
+            names = [item.unit for item in results]
+            into = self.options.into_existing
+            outputs = publish(result.outputs, targets, values, self.directory.work, names, into)
         except OSError as error:
             message = f"the outputs can't be published: {error}"
             return replace(result, state=RunState.FAILED, reason=Reason.INVALID_OUTPUT, message=message)

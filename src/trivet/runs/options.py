@@ -12,7 +12,8 @@ class Options:
 
     ``slots``: how many units run at once (None: as many as the engine finds right). ``time_limit`` and ``grace`` in
     seconds, for each unit. ``output`` is the directory outputs are published in (None: where the document wants them,
-    else the run's own).
+    else the run's own). ``into_existing``: outputs that are directories go into existing ones, where files replace
+    those of their name and everything else stays; for callers whose users know no better.
     """
 
     engine: str = "local"
@@ -21,6 +22,7 @@ class Options:
     time_limit: float | None = None
     grace: float = 10.0
     output: str | None = None
+    into_existing: bool = False
 
     def __post_init__(self) -> None:
         if self.slots is not None and self.slots < 1:
