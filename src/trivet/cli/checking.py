@@ -12,6 +12,8 @@ from trivet.tasks.problem import Problem, ProblemsError, has_errors
 
 if TYPE_CHECKING:
     from trivet.contracts.kaapana.template_options import TemplateOptions
+    from trivet.contracts.source import Source
+    from trivet.tasks.document import Document
 
 
 def check(
@@ -43,5 +45,20 @@ def _check(target: str, python: str | None, templates: TemplateOptions | None) -
             checked.append(Checked(error.problems[0].file, problems=error.problems))
         document, found = examine(source)
         contract, kind = (document.contract, document.kind) if document else (None, None)
+        if document is not None and (contract, kind) == ("kaapana", "container"):
+            found += _of_project(source, document)
         checked.append(Checked(source.name, contract, kind, tuple(found)))
     return checked
+
+
+def _of_project(source: Source, document: Document) -> list[Problem]:
+    """What is found beside a container file, where it stands in the project that its image is built from."""
+    import os.path
+
+    directory = os.path.dirname(source.name)  # noqa: PTH120
+    if source.image is not None or not os.path.isfile(os.path.join(directory, "Dockerfile")):  # noqa: PTH113, PTH118
+        return []
+    from trivet.contracts.kaapana import older
+
+    templates = getattr(document.model.content, "templates", ())
+    return list(older.hints(directory or ".", {one.name for template in templates for one in template.variables}))

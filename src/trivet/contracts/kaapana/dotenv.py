@@ -9,7 +9,7 @@ from trivet.tasks.problem import Problem
 
 _LINE = re.compile(
     r"""[^\S\n]*(?:export[^\S\n]+)?(?P<name>[A-Za-z_][A-Za-z0-9_.-]*)[^\S\n]*=[^\S\n]*
-        (?:'(?P<single>(?:[^'\\]|\\.)*)' | "(?P<double>(?:[^"\\]|\\.)*)" | (?P<plain>[^\n]*?))
+        (?:'(?P<single>(?:[^'\\]|\\.)*)' | "(?P<double>(?:[^"\\]|\\.)*)" | (?P<plain>(?!['"])[^\n]*?))
         [^\S\n]*(?:(?<!\S)\#[^\n]*)?(?:\n|\Z)""",
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
