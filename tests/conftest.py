@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from trivet.tasks.work import Login
+from trivet.testing.registries import FakeRegistry, RealRegistry
+
+SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
 CORPUS = Path(__file__).resolve().parents[1] / "../shared/corpus"
 
 
@@ -30,3 +34,31 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a small file system can only be mounted by root")
     yield mount
     subprocess.run(["umount", "--lazy", str(mount)], check=True)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealRegistry]:
+    """A registry with a password on loopback; TRIVET_TEST_REGISTRY names one that runs already."""
+    login = Login("", "reader", "s3cret:word")
+    running = os.environ.get("TRIVET_TEST_REGISTRY")
+    if running:
+        yield RealRegistry(running, login)
+        return
+    environment = {**os.environ, "TRIVET_REGISTRY": str(tmp_path_factory.mktemp("registry"))}
+    script = [str(SCRIPTS / "start-registry.sh")]
+    try:
+        said = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=300, check=False)
+        if said.returncode != 0:
+            pytest.skip(f"no registry could be started: {said.stderr.strip()}")
+        host = said.stdout.partition("=")[2].strip()
+        yield RealRegistry(host, Login(host, login.username, login.password))
+    finally:
+        subprocess.run([*script, "stop"], env=environment, capture_output=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def fake_registry() -> Iterator[FakeRegistry]:
+    """A registry that answers what it is told to."""
+    fake = FakeRegistry()
+    yield fake
+    fake.close()
