@@ -54,7 +54,7 @@ def command(
             raise click.ClickException(f"the image could not be built (exit code {error.returncode})") from None
         except OSError as error:
             raise click.ClickException(f"the image could not be built: {error}") from None
-    with TemporaryDirectory(prefix="trivet-test-") as temporary:
+    with TemporaryDirectory(prefix="trivet-test-", ignore_cleanup_errors=True) as temporary:
         outputs = output or Path(temporary)
         tried = [_try(case, image, outputs.absolute(), runtime) for case in found]
     return _report(tried, untried, image, output)
