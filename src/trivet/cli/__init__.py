@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,12 +19,17 @@ INTERNAL_ERROR, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code. Only what was asked for goes to stdout."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    return guarded(lambda: _run(words))
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """Do the work of a command line and return its exit code: whatever goes wrong is told without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # any file name and any document can be told about on any terminal
             stream.reconfigure(errors="backslashreplace")
     try:
-        code = _run(arguments)
+        code = work()
         if sys.stdout is not None:
             sys.stdout.flush()
         return code

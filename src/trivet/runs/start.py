@@ -75,11 +75,11 @@ def drive(directory: RunDirectory, reporter: Reporter | None = None) -> RunResul
         return driver.run()
 
 
-def detach(directory: RunDirectory) -> None:
+def detach(directory: RunDirectory) -> subprocess.Popen[bytes]:
     """Let a process of its own drive a run; it outlives this one and the terminal."""
     directory.logs.mkdir(exist_ok=True)
     with (directory.logs / "driver.log").open("ab") as log:
-        subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "trivet.runs.background", str(directory.path)],
             stdin=subprocess.DEVNULL,
             stdout=log,

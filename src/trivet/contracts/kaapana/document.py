@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from trivet.contracts.kaapana import CONTAINER_FILE, forms
+from trivet.contracts.kaapana import CONTAINER_FILE, forms, secrets
 from trivet.contracts.kaapana.detection import is_task
 from trivet.contracts.kaapana.model import Container, Reading, TaskFile
 from trivet.contracts.kaapana.template_options import ATTACHMENT, has_templates, options_of
@@ -16,27 +16,27 @@ from trivet.contracts.source import Source
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem
 
-MASK = "***"
-"""What a record keeps in place of a password."""
-
-_SECRET = re.compile(r"password|passwd|secret|token|credential", re.IGNORECASE)
 _MARKER = re.compile(r"\{[{%#]")
 
 
-def read(source: Source) -> Document:
+def read(source: Source, kind: str | None = None) -> Document:
     """The document. Templates in a task.json are filled from the environment of this process.
 
-    What is wrong is in the model's problems; the texts kept are rendered, and hold no password.
+    ``kind`` (``task`` or ``container``) says what it is meant to be, where its content is not to decide that. What is
+    wrong is in the model's problems; the texts kept are rendered, and hold no password.
     """
     data, problem = source.parsed
-    attached = {name: other for name, other in source.attachments.items() if name != ATTACHMENT}
+    attached = {
+        name: other for name, other in source.attachments.items() if name not in (ATTACHMENT, secrets.ATTACHMENT)
+    }
+    archive = str(source.archive) if source.archive else None
     if problem is not None:
-        reading = Reading(None, (_explained(problem, source.text),), source.image)
+        reading = Reading(None, (_explained(problem, source.text),), source.image, None, archive)
         texts = {source.name: source.text, **attached}
-        return Document("kaapana", "task", texts, str(source.base), source.name, None, reading)
-    kind = "task" if is_task(data) else "container"
+        return Document("kaapana", kind or "task", texts, str(source.base), source.name, None, reading)
+    kind = kind or ("task" if is_task(data) else "container")
     problems: list[Problem] = list(duplicate_keys(data))
-    if kind == "task":
+    if kind == "task" and isinstance(data, dict):
         problems += _written_passwords(data)
     templated = kind == "task" and has_templates(source.text)
     if templated:
@@ -48,16 +48,18 @@ def read(source: Source) -> Document:
             data = templating.rendered(data, options, problems)
     content: Container | TaskFile | None
     if kind == "task":
+        data = secrets.filled(data, source.attachments)
         from trivet.contracts.kaapana import task_forms
 
         content = task_forms.task(data, problems)
     else:
         content = forms.container(data, problems)
-    kept = without_secrets(data) if kind == "task" else data
+    kept = secrets.without_secrets(data) if kind == "task" else data
     text = json.dumps(escaped(kept), indent=2) if templated or kept != data else source.text
     texts = {source.name: text, **attached}
-    reading = Reading(content, tuple(problems), source.image, data)
-    return Document("kaapana", kind, texts, str(source.base), source.name, kept, reading)
+    reading = Reading(content, tuple(problems), source.image, data, archive)
+    hidden = secrets.secrets_of(data) if kept != data else {}
+    return Document("kaapana", kind, texts, str(source.base), source.name, kept, reading, hidden)
 
 
 def attached_container(document: Document) -> tuple[Container | None, Source | None, list[Problem]]:
@@ -75,36 +77,13 @@ def attached_container(document: Document) -> tuple[Container | None, Source | N
     return forms.container(data, problems), source, problems
 
 
-def without_secrets(data: Any) -> Any:
-    """A task's data with ``***`` in place of every password in it (not of variables: a run can't go without them)."""
-    if not isinstance(data, dict):
-        return data
-    kept = _masked(data)
-    if isinstance(kept.get("config"), dict):
-        kept["config"] = _masked(kept["config"])
-        variables = kept["config"].get("env_vars")
-        if isinstance(variables, list):
-            kept["config"]["env_vars"] = [_masked_variable(item) for item in variables]
-    return kept
-
-
 def _written_passwords(data: dict[str, Any]) -> Iterator[Problem]:
     config = data.get("config")
     for section, path in ((data, ()), (config if isinstance(config, dict) else {}, ("config",))):
         password = section.get("registryPassword")
-        if isinstance(password, str) and password not in ("", MASK) and not has_templates(password):
+        if isinstance(password, str) and password not in ("", secrets.MASK) and not has_templates(password):
             message, hint = "a password is written into the file", 'write "{{ env.NAME }}" and set the variable'
             yield Problem("K039", message, "warning", hint, path=(*path, "registryPassword"))
-
-
-def _masked(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: MASK if isinstance(value, str) and _SECRET.search(key) else value for key, value in data.items()}
-
-
-def _masked_variable(item: Any) -> Any:
-    if isinstance(item, dict) and _SECRET.search(str(item.get("name"))) and "value" in item:
-        return {**item, "value": MASK}
-    return item
 
 
 def escaped(data: Any) -> Any:
