@@ -86,8 +86,8 @@ class Container:
         self.let_go()
         if self.exists:
             self._daemon.remove(self.name)
-        if self._group is not None:
-            self._daemon.remove_group(self._group)
+        if self._daemon.own_groups:
+            self._daemon.remove_group("/" + self.name)
 
     # From the start
 

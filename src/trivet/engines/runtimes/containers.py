@@ -127,7 +127,7 @@ class Containers:
                     fresh.append(container)
             told.append(Accepted(container.id, container.name))
             if outcome is not None:
-                self._daemon.remove(container.name)
+                container.clear()  # whoever recorded it may have died before it tidied up
                 told += [] if outcome.started is None else [Started(container.id, outcome.started)]
                 told.append(Ended(container.id, outcome))
         if told:
