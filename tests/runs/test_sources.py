@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from trivet.runs import sources
+from trivet.runs import image_files, sources
 from trivet.runs.sources import complete, find, search, split
 from trivet.tasks.problem import ProblemsError
+from trivet.tasks.work import Login
 
 CONTAINER = {"name": "tools", "description": "d", "templates": [{"identifier": "a", "description": "d"}]}
 TASK = {"name": "t", "image": "tools:1", "taskTemplate": "a", "inputs": [], "outputs": []}
@@ -131,19 +132,19 @@ def test_a_task_gets_the_container_file_beside_it(tmp_path: Path) -> None:
 def test_a_task_gets_the_container_file_of_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def file_in_image(reference: str, path: str) -> bytes:
-        asked.append((reference, path))
+    def read_file(reference: str, path: str, login: Login | None, remote: bool) -> bytes:
+        asked.append((reference, path, login, remote))
         return json.dumps(CONTAINER).encode()
 
-    monkeypatch.setattr(sources, "_file_in_image", file_in_image)
+    monkeypatch.setattr(image_files, "read_file", read_file)
     put(tmp_path / "task.json", TASK)
     (source,) = find(str(tmp_path / "task.json"))
     assert json.loads(complete(source).attachments["processing-container.json"]) == CONTAINER
-    assert asked == [("tools:1", "/processing-container.json")]
+    assert asked == [("tools:1", "/processing-container.json", None, True)]
 
 
 def test_other_documents_are_complete_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_file_in_image", None)
+    monkeypatch.setattr(image_files, "read_file", None)
     put(tmp_path / "processing-container.json", CONTAINER)
     put(tmp_path / "blur.json", COMMAND)
     for source in find(str(tmp_path)):
@@ -151,7 +152,7 @@ def test_other_documents_are_complete_as_they_are(tmp_path: Path, monkeypatch: p
 
 
 def test_a_name_may_be_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_file_in_image", lambda reference, path: json.dumps(CONTAINER).encode())
+    monkeypatch.setattr(image_files, "read_file", lambda *asked: json.dumps(CONTAINER).encode())
     (source,) = find("registry.example:5000/tools:1")
     assert source.image == "registry.example:5000/tools:1"
     assert source.name == "registry.example:5000/tools:1:/processing-container.json"

@@ -14,12 +14,17 @@ CHUNK = 1 << 20
 
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write text as `write_bytes` writes bytes."""
+    write_bytes(path, text.encode(), mode)
+
+
+def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file under a temporary name, sync it, and rename it into place. Raises OSError."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             os.fsync(stream.fileno())

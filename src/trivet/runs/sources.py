@@ -15,6 +15,7 @@ from trivet.tasks.problem import Problem, ProblemsError
 
 if TYPE_CHECKING:
     from trivet.contracts.kaapana.template_options import TemplateOptions
+    from trivet.tasks.work import Login
 
 SUFFIXES = (".json", ".yml", ".yaml", ".zip")
 """Endings of the files that may hold a document, when a directory is walked."""
@@ -29,15 +30,16 @@ USUAL_NAMES = (
 """Names that say what a file is meant to be, however broken it is."""
 
 _SKIPPED = ("node_modules", "__pycache__", "venv", "site-packages")
-_ARCHIVES = (".zip", ".whl")
+_SAVED_IMAGES = (".tar", ".tar.gz", ".tgz")
+_ARCHIVES = (".zip", ".whl", *_SAVED_IMAGES)
 
 
 def find(target: str, python: str | None = None) -> list[Source]:
     """The documents a target names, at least one.
 
-    ``target`` is a file, a directory, a Cytomine bundle, a wheel, an installed package or a container image; ``python``
-    names the environment of a package (its prefix or its interpreter; None: this one). Raises ProblemsError with
-    everything that stands in the way.
+    ``target`` is a file, a directory, a Cytomine bundle, a wheel, an installed package, a container image, or the
+    archive of one; ``python`` names the environment of a package (its prefix or its interpreter; None: this one).
+    Raises ProblemsError with everything that stands in the way.
     """
     sources, problems = search(target, python)
     if problems and not sources:
@@ -68,7 +70,8 @@ def split(target: str) -> tuple[str, str | None]:
 
 def complete(source: Source, from_image: bool = True, options: TemplateOptions | None = None) -> Source:
     """A Kaapana task.json that names a template gets its container file: the one beside it or one directory further up
-    (projects keep their tasks in ``tasks/``), else the one in its image; and what `with_options` gives it.
+    (projects keep their tasks in ``tasks/``), else the one in its image, whose registry is shown the task's own login;
+    and what `with_options` gives it.
 
     Everything else is returned as it is. Raises ProblemsError when the file can't be had; without ``from_image`` only
     the directories are looked into, and a file that is missing stays missing.
@@ -80,10 +83,11 @@ def complete(source: Source, from_image: bool = True, options: TemplateOptions |
     known = kaapana.CONTAINER_FILE in source.attachments or source.name.endswith(kaapana.CONTAINER_FILE)
     if known or not (from_image or near) or detect(source) != "kaapana":
         return source
-    image = kaapana.image_of(kaapana.read(source))
+    document = kaapana.read(source)
+    image = kaapana.image_of(document)
     if image is None:
         return source
-    text = load(near[0] / kaapana.CONTAINER_FILE).text if near else _from_image(image).text
+    text = load(near[0] / kaapana.CONTAINER_FILE).text if near else _from_image(image, kaapana.login_of(document)).text
     return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
 
 
@@ -133,6 +137,8 @@ def _is_path(target: str) -> bool:
 def _file(target: str) -> Source:
     if target.lower().endswith(".zip") and os.path.isfile(target):
         return _bundle(target)
+    if target.lower().endswith(_SAVED_IMAGES) and os.path.isfile(target):
+        return _saved_image(target)
     return load(Path(target))
 
 
@@ -219,43 +225,30 @@ def _named(target: str, python: str | None) -> list[Source]:
             return sources
         tried.append(f"a package installed in {packages.prefix_of(python)}")
     try:
-        return [_from_image(target)]
+        # A single word is no image to be looked for in the whole world.
+        return [_from_image(target, remote=any(mark in target for mark in "/:@"))]
     except ProblemsError as error:
         message = f"this is neither {', nor '.join(tried)}, nor an image: "
-        hint = "check the path; --python names the environment of a package; an image must be on this machine"
+        hint = "check the path; --python names the environment of a package"
         found = (replace(problem, message=message + problem.message, hint=hint) for problem in error.problems)
         raise ProblemsError(found) from None
 
 
-def _from_image(reference: str) -> Source:
-    """The processing-container.json at the root of a local image (Kaapana Task API)."""
+def _from_image(reference: str, login: Login | None = None, remote: bool = True) -> Source:
+    """The processing-container.json at the root of an image (Kaapana Task API)."""
     from trivet.contracts.kaapana import CONTAINER_FILE
+    from trivet.runs import image_files
 
     name = f"{reference}:/{CONTAINER_FILE}"
-    return Source(name, decode(_file_in_image(reference, f"/{CONTAINER_FILE}"), name), Path.cwd(), image=reference)
+    text = decode(image_files.read_file(reference, f"/{CONTAINER_FILE}", login, remote), name)
+    return Source(name, text, Path.cwd(), image=reference)
 
 
-def _file_in_image(reference: str, path: str) -> bytes:
-    """A file of the image, from the first runtime that has it. Raises ProblemsError."""
-    from trivet.engines import EngineError, runtimes
-    from trivet.engines.runtimes.api import ApiError, UnreachableError
+def _saved_image(target: str) -> Source:
+    """The processing-container.json at the root of an image in an archive (Kaapana Task API)."""
+    from trivet.contracts.kaapana import CONTAINER_FILE
+    from trivet.runs import image_files
 
-    reasons = []
-    for runtime in runtimes.RUNTIMES:
-        try:
-            api, _, close = runtimes.open_api(runtime)
-        except EngineError as error:
-            reasons.append(str(error))
-            continue
-        try:
-            raw = api.read_file(reference, path)
-        except (ApiError, UnreachableError) as error:
-            reasons.append(f"{runtime}: {error}")
-        else:
-            if raw is not None:
-                return raw
-            reasons.append(f"{runtime}: the image has no {path}")
-        finally:
-            close()
-    message = f"no {path} could be read from the image: {'; '.join(reasons)}"
-    raise ProblemsError([Problem("T012", message, hint="build, load or pull the image first", file=reference)])
+    raw, reference = image_files.in_archive(target, f"/{CONTAINER_FILE}")
+    name = f"{target}:/{CONTAINER_FILE}"
+    return Source(name, decode(raw, name), Path.cwd(), image=reference, archive=Path(target).absolute())

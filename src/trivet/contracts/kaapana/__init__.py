@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from trivet.tasks.document import Document
     from trivet.tasks.problem import Problem
     from trivet.tasks.task import Task
-    from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
+    from trivet.tasks.work import AttemptDirectory, Invocation, Login, Outcome, RunResult, Unit, UnitResult
 
 CONTAINER_FILE = "processing-container.json"
 """Where every image keeps its templates, at its root; also the name of the attachment that brings it to a task.json."""
@@ -55,6 +55,15 @@ def image_of(document: Document) -> str | None:
     from trivet.contracts.kaapana import ports
 
     return ports.image_of(document)
+
+
+def login_of(document: Document) -> Login | None:
+    """The login that a task.json gives for the registry of its image."""
+    from trivet.contracts.kaapana import secrets
+    from trivet.contracts.kaapana.model import TaskFile
+
+    content = document.model.content
+    return secrets.login_of(content)[0] if isinstance(content, TaskFile) else None
 
 
 def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trivet.contracts.kaapana.document import without_secrets
 from trivet.contracts.kaapana.model import Binding, Channel, Reading, TaskFile, Variable
 from trivet.contracts.kaapana.ports import template_of
+from trivet.contracts.kaapana.secrets import without_secrets
 from trivet.contracts.kaapana.writing import rule_data
 from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.task import ContainerImage, Task

@@ -126,11 +126,13 @@ class TaskFile(NamedTuple):
 class Reading(NamedTuple):
     """A document as read: its content as far as it can be understood, and what is wrong with its shape.
 
-    ``image`` is the image the document was read from, where it came from one; ``data`` the plain data, templates
-    filled, passwords and all (what a record keeps of it is in the document's own data and texts).
+    ``image`` is the image the document was read from, where it came from one, ``archive`` the file that holds this
+    image; ``data`` the plain data, templates filled, passwords and all (what a record keeps of it is in the document's
+    own data and texts).
     """
 
     content: Container | TaskFile | None
     problems: tuple[Problem, ...] = ()
     image: str | None = None
     data: Any = None
+    archive: str | None = None

@@ -39,7 +39,7 @@ def tasks(document: Document) -> Sequence[Task]:
     """
     reading: Reading = document.model
     if isinstance(reading.content, Container):
-        program = ContainerImage(reading.image or "")
+        program = ContainerImage(reading.image or "", reading.archive)
         container = reading.content
         return [
             _task(document, template, template.identifier, program, container.name) for template in container.templates

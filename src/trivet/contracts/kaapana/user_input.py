@@ -140,7 +140,8 @@ def applied(made: Document, given: UserInput, name: str | None = None) -> Docume
         data["templates"][int(template.path[1])] = _overlaid(data["templates"][int(template.path[1])], given)
     text = json.dumps(document.escaped(data) if isinstance(reading.content, TaskFile) else data, indent=2)
     (main, _), *others = made.texts.items()
-    return document.read(Source(main, text, Path(made.base), dict(others), image=reading.image))
+    archive = Path(reading.archive) if reading.archive else None
+    return document.read(Source(main, text, Path(made.base), dict(others), image=reading.image, archive=archive))
 
 
 def _template(made: Document, content: Container | TaskFile | None, name: str | None) -> Template:
