@@ -45,8 +45,15 @@ def containers(quick: bool, full: bool) -> Iterable[Row]:
     return containers.rows(quick)
 
 
+def channels(quick: bool, full: bool) -> Iterable[Row]:
+    """Measuring a Kaapana channel for a scale rule, against pathlib."""
+    import channels
+
+    return channels.rows(10_000 if quick else channels.FILES, 3 if quick else 5)
+
+
 Part = Callable[[bool, bool], Iterable[Row]]
-PARTS: dict[str, Part] = {part.__name__: part for part in (startup, engine, units, containers)}
+PARTS: dict[str, Part] = {part.__name__: part for part in (startup, engine, units, containers, channels)}
 
 
 def main() -> int:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @click.command(
     "suggest-scale-rule",
-    epilog="Example: trivet kaapana suggest-scale-rule 'processing-container.json#dicom-to-nrrd' --channel dicom",
+    epilog="""\b
+Example:
+  trivet kaapana suggest-scale-rule 'processing-container.json#dicom-to-nrrd' --channel dicom
+""",
 )
 @click.argument("target", metavar="PATH[#TEMPLATE]")
 @click.option("--channel", help="The input channel memory depends on (default: the one that explains it best).")

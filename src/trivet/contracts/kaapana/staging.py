@@ -8,14 +8,14 @@ from pathlib import Path
 from trivet.contracts.folding import value_of
 from trivet.contracts.kaapana import limits
 from trivet.contracts.kaapana.channels import examine
-from trivet.contracts.kaapana.limits import Sized
+from trivet.contracts.kaapana.limits import Scaled, Sized
 from trivet.contracts.kaapana.measuring import measure
 from trivet.contracts.kaapana.ports import template_of, text_of, variables_of
 from trivet.contracts.kaapana.relations import departures
 from trivet.contracts.kaapana.resources import neutral
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError
-from trivet.tasks.task import Resources, Task
+from trivet.tasks.task import Task
 from trivet.tasks.values import FileRef
 from trivet.tasks.work import AttemptDirectory, Invocation, Mount, Unit
 
@@ -46,7 +46,9 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
             mounts.append(Mount(value.path, channels[name]))
     if problems:
         raise ProblemsError(problems)
-    resources, notes = _measured(call, unit, where)
+    scaled = measured(call, unit)
+    if scaled.expected is not None:
+        (where.make() / _EXPECTED).write_text(str(scaled.expected))
     for port, directory in zip(task.outputs, output_directories(task), strict=True):
         made = where.make("outputs", directory)
         # The image's own user, whoever that is, must be able to write here.
@@ -57,9 +59,9 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         command=task.command or None,
         environment=environment,
         mounts=tuple(mounts),
-        resources=resources,
+        resources=neutral(scaled.amounts),
         network=task.network,
-        notes=notes,
+        notes=scaled.notes,
     )
 
 
@@ -77,8 +79,12 @@ def expected_memory(where: AttemptDirectory) -> int | None:
         return None
 
 
-def _measured(call: Call, unit: Unit, where: AttemptDirectory) -> tuple[Resources, tuple[Problem, ...]]:
-    """What the unit may use, given the channels it reads, and what is to be said about these."""
+def measured(call: Call, unit: Unit) -> Scaled:
+    """Limits and requests of a unit given the channels it reads, and what is to be said about these.
+
+    Without a scale rule the amounts are the template's own. Raises ProblemsError when a channel can't be measured, or
+    memory can't be what the rules want.
+    """
     template = template_of(call.task)
     directories = input_directories(call, unit)
     sized: list[Sized] = []
@@ -96,12 +102,8 @@ def _measured(call: Call, unit: Unit, where: AttemptDirectory) -> tuple[Resource
             raise ProblemsError([Problem("K028", f"channel `{channel.name}` can't be measured: {error}")]) from None
         problems += found
     problems += departures(template.inputs, items, directories)
-    if not sized:
-        return call.task.resources, tuple(problems)
-    scaled = limits.scaled(template.resources, sized)
-    if scaled.expected is not None:
-        (where.make() / _EXPECTED).write_text(str(scaled.expected))
-    return neutral(scaled.amounts), (*scaled.notes, *problems)
+    scaled = limits.scaled(template.resources, sized) if sized else Scaled(template.resources)
+    return scaled._replace(notes=(*scaled.notes, *problems))
 
 
 def output_directories(task: Task) -> list[str]:
