@@ -45,7 +45,7 @@ make_environment() { # directory
 install() { # directory what pip-arguments...
     directory=$1 what=$2 stamp=$1/.has-$2
     shift 2
-    newest=$(ls -t "$stamp" pyproject.toml requirements.lock examples/fractal/tiny-tasks/pyproject.toml 2>/dev/null | head -n 1)
+    newest=$(ls -t "$stamp" pyproject.toml requirements.lock examples/fractal/tiny-tasks/pyproject.toml compat/task-api/pyproject.toml 2>/dev/null | head -n 1)
     if [ "$newest" != "$stamp" ]; then
         echo "installing into $directory: $what"
         "$directory/bin/python" -m pip install -qq "$@" || no_download
@@ -70,6 +70,7 @@ for group in "$@"; do
         install .venv-tiny-tasks tiny-tasks --editable examples/fractal/tiny-tasks
         ;;
     test | dev)
+        install .venv task-api --no-deps --editable compat/task-api
         make_environment .venv-tiny-tasks
         # The tests have the plates read by ngio, a public reader.
         install .venv-tiny-tasks ngio --editable 'examples/fractal/tiny-tasks[ngio]'

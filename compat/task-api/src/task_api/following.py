@@ -1,0 +1,131 @@
+"""`logs` and `check-task-run`: what a task printed, and how it ended, while it runs and afterwards."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from task_api import records
+from task_api.reading import refusal, tell
+from trivet.records.codec import run_result_from_json
+from trivet.records.directory import RunDirectory
+from trivet.runs import follow, start
+from trivet.runs.adoption import orphaned
+from trivet.runs.progress import read
+from trivet.runs.summary import summarise
+from trivet.tasks.states import Reason, RunState
+from trivet.tasks.work import RunResult
+
+OUT_OF_MEMORY = 137
+LOOK = 0.1
+"""Seconds between two looks at a run's record."""
+
+REVIVE = 5.0
+"""Seconds between two looks whether somebody drives a run at all."""
+
+
+def logs(record: str, watch: bool) -> int:
+    """Print what the task printed by now, or with ``watch`` until its end, byte by byte."""
+    run = records.read(record)
+    if watch and not is_over(run):
+        show_until_over(run)
+        return 0
+    for _, text in follow.parts(run, read(run)):
+        print_bytes(text)
+    return 0
+
+
+def check(record: str, watch: bool) -> int:
+    """Print how the task ended; without ``watch`` a task that still runs is no failure."""
+    run = records.read(record)
+    if watch:
+        wait(run, lambda: is_over(run))
+    if not is_over(run):
+        print(f"{run.id}  {summarise(run).state}")
+        return 0
+    code, words = ending(run)
+    print(f"{run.id}  {words}")
+    return code
+
+
+def is_over(run: RunDirectory) -> bool:
+    return "result" in _record(run)
+
+
+def ending(run: RunDirectory) -> tuple[int, str]:
+    """The exit code of a task that is over, and how it ended in words.
+
+    It is the container's own, 137 when memory ran out, and 1 when there is none to tell: the container never ran, or
+    what it wrote did not get to its place. An output without files is no failure here.
+    """
+    result: RunResult = run_result_from_json(_record(run)["result"])
+    outcome = read(run).outcomes.get(0)
+    code = outcome.exit_code if outcome is not None else None
+    if Reason.OOM in (result.reason, outcome.reason if outcome is not None else None):
+        code = OUT_OF_MEMORY
+    elif code is None or (code == 0 and result.state is not RunState.FINISHED and not _lacks_files(result)):
+        code = 1
+    state = RunState.FINISHED if code == 0 else result.state
+    because = f": {result.message}" if result.message else ""
+    return code, f"{state.value}, exit code {code}{because}"
+
+
+def show_until_over(run: RunDirectory, driver: subprocess.Popen[bytes] | None = None) -> None:
+    """Print what a task prints until it is over, and what is to be said about its outputs."""
+    live = follow.LiveLogs(run, print_bytes)
+    try:
+        wait(run, lambda: is_over(run), driver)
+    finally:
+        live.close()
+    tell(run_result_from_json(_record(run)["result"]).problems)
+
+
+def wait(run: RunDirectory, enough: Callable[[], bool], driver: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait for a run. One that nobody drives any more gets a new driver, so that no wait is for ever.
+
+    ``driver`` is the process that drives it, when it is a child of this one. Raises ProblemsError when the run can't
+    be driven at all.
+    """
+    looked, revived = time.monotonic(), False
+    while not enough():
+        time.sleep(LOOK)
+        if driver is not None:
+            gone = driver.poll() is not None
+        elif time.monotonic() - looked > REVIVE:
+            looked, gone = time.monotonic(), orphaned(run)
+        else:
+            continue
+        if gone and not enough():
+            if revived:
+                raise refusal("A005", f"run {run.id} can't be driven{_complaint(run)}", "see `trivet doctor`")
+            driver, revived = start.detach(run), True
+
+
+def print_bytes(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def _record(run: RunDirectory) -> dict[str, Any]:
+    try:
+        return run.read()
+    except (OSError, ValueError) as error:
+        raise refusal("A004", f"the record of run {run.id} can't be read: {error}") from None
+
+
+def _lacks_files(result: RunResult) -> bool:
+    return result.reason is Reason.MISSING_OUTPUT
+
+
+def _complaint(run: RunDirectory) -> str:
+    """The last line that the run's driver wrote."""
+    try:
+        lines = Path(run.logs / "driver.log").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        lines = []
+    return f": {lines[-1]}" if lines else ""
