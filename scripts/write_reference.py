@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from trivet.cli.group import COMMANDS, trivet
+from trivet.cli.group import trivet
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs/reference"
@@ -57,15 +57,23 @@ def command_line() -> str:
         "",
     ]
     with click.Context(trivet, info_name="trivet") as context:
-        for name in COMMANDS:
-            command = trivet.get_command(context, name)
-            assert command is not None
-            settings = {"terminal_width": 90, "max_content_width": 90}
-            with click.Context(command, parent=context, info_name=name, **settings) as inner:
-                lines += [f"## trivet {name}", "", "<!-- not run: the command's own help -->", "```text"]
-                lines += [line.rstrip() for line in command.get_help(inner).splitlines()]
-                lines += ["```", ""]
+        for command, inner in commands(trivet, context):
+            lines += [f"## {inner.command_path}", "", "<!-- not run: the command's own help -->", "```text"]
+            lines += [line.rstrip() for line in command.get_help(inner).splitlines()]
+            lines += ["```", ""]
     return "\n".join(lines)
+
+
+def commands(group: click.Group, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    """Every command of a group and of the groups in it, each with its context."""
+    settings = {"terminal_width": 90, "max_content_width": 90}
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        with click.Context(command, parent=context, info_name=name, **settings) as inner:
+            yield command, inner
+            if isinstance(command, click.Group):
+                yield from commands(command, inner)
 
 
 def problems() -> str:

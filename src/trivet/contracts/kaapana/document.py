@@ -82,8 +82,9 @@ def _written_passwords(data: dict[str, Any]) -> Iterator[Problem]:
     for section, path in ((data, ()), (config if isinstance(config, dict) else {}, ("config",))):
         password = section.get("registryPassword")
         if isinstance(password, str) and password not in ("", secrets.MASK) and not has_templates(password):
-            message, hint = "a password is written into the file", 'write "{{ env.NAME }}" and set the variable'
-            yield Problem("K039", message, "warning", hint, path=(*path, "registryPassword"))
+            hint = 'write "{{ env.NAME }}" and set the variable'
+            where = (*path, "registryPassword")
+            yield Problem("K039", "a password is written into the file", "warning", hint, path=where)
 
 
 def escaped(data: Any) -> Any:

@@ -47,7 +47,8 @@ def hints(directory: str, declared: Collection[str]) -> Iterator[Problem]:
 
 def _hint(path: str, text: str, at: int, name: str, given: bool) -> Problem:
     severity: Severity = "info" if given else "warning"
-    message = f"`{name}` is what the older operator gave; " + ("here it is set by hand" if given else "no task gets it")
+    now = "here it is set by hand" if given else "no task gets it"
+    message = f"`{name}` is what the older operator gave; {now}"
     line = text.count("\n", 0, at) + 1
     column = at - (text.rfind("\n", 0, at) + 1) + 1
     return Problem("K080", message, severity, INSTEAD[name], file=path, line=line, column=column)

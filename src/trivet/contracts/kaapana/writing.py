@@ -131,7 +131,8 @@ class _Writer:
         rule = read_rule(Fields({"scale_rule": given}, [], CODES, path))
         why = "" if rule is None else self._unsayable(rule)
         if rule is None or why:
-            self._lose(f"the scale rule of `{data['name']}` is left out: {why}", (*path, "scale_rule"))
+            message = f"the scale rule of `{data['name']}` is left out: {why}"
+            self.lost.append(Problem("K091", message, "warning", path=(*path, "scale_rule")))
             return {key: value for key, value in data.items() if key != "scale_rule"}
         growth = {"scale_factor": _factor(rule)} if self.current else {"complexity": _kept_complexity(given, rule)}
         rest = {key: value for key, value in given.items() if key not in ("complexity", "scale_factor")}
@@ -144,9 +145,6 @@ class _Writer:
         if not self.current and rule.mode == "max_item_sum":
             return "the guide does not know the mode max_item_sum"
         return ""
-
-    def _lose(self, message: str, path: DocumentPath) -> None:
-        self.lost.append(Problem("K091", message, "warning", path=path))
 
 
 def _factor(rule: ScaleRule) -> int | None:
