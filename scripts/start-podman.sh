@@ -49,6 +49,8 @@ if ! answers; then
     printf '[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s"\n' "$home/storage" "$home/run" \
         >"$CONTAINERS_STORAGE_CONF"
     rm -f "$socket"
+    # A container's monitor leaves a file `oom` where the service works.
+    cd "$home"
     setsid podman system service --time 0 "unix://$socket" >"$home/service.log" 2>&1 </dev/null &
     echo $! >"$home/service.pid"
     tries=0

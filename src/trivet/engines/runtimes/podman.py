@@ -46,6 +46,7 @@ def start_service() -> tuple[str, Callable[[], None]]:
         service = subprocess.Popen(
             ["podman", "system", "service", "--time", "10", f"unix://{path}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            cwd=place,  # a container's monitor leaves a file `oom` where the service works
         )  # fmt: skip
     api = Api(str(path))
 
