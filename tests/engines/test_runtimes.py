@@ -16,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trivet.engines import EngineError
+from trivet.engines.confinement import CAPABILITIES
 from trivet.engines.runtimes import connect, probe
 from trivet.engines.runtimes.api import Api, UnreachableError, split_reference
 from trivet.engines.runtimes.credentials import registry_auth
 from trivet.engines.runtimes.ledger import Ledger
 from trivet.engines.runtimes.logs import LogFile, frames
 from trivet.engines.runtimes.outcomes import ended_outcome, instant
-from trivet.engines.runtimes.request import CAPABILITIES, Terms, container_name, creation, faults, log_name
+from trivet.engines.runtimes.request import Terms, container_name, creation, faults, log_name
 from trivet.engines.runtimes.usage import Usage
 from trivet.tasks.states import Reason
 from trivet.tasks.task import UNLIMITED, ContainerImage, Environment, Resources

@@ -44,11 +44,12 @@ class AttemptDirectory:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A host path that a container sees at ``target``."""
+    """A host path that a container sees at ``target``: a directory, or else a file."""
 
     source: str
     target: str
     writable: bool = False
+    directory: bool = True
 
 
 @dataclass(frozen=True, slots=True)

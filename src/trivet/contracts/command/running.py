@@ -31,7 +31,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     for port in model.inputs:
         value = value_of(call, unit, port.name)
         if isinstance(value, FileRef) and contained:
-            mounts.append(Mount(value.path, f"{INPUTS}/{port.name}"))
+            mounts.append(Mount(value.path, f"{INPUTS}/{port.name}", directory=Path(value.path).is_dir()))
             texts[port.name] = f"{INPUTS}/{port.name}"
         else:
             texts[port.name] = as_text(value)

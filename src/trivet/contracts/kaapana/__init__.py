@@ -63,7 +63,7 @@ def login_of(document: Document) -> Login | None:
     from trivet.contracts.kaapana.model import TaskFile
 
     content = document.model.content
-    return secrets.login_of(content)[0] if isinstance(content, TaskFile) else None
+    return secrets.login_for(content, content.image)[0] if isinstance(content, TaskFile) else None
 
 
 def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:

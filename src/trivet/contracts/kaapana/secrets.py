@@ -11,6 +11,7 @@ from trivet.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from trivet.contracts.kaapana.model import TaskFile
+    from trivet.tasks.task import Task
     from trivet.tasks.work import Login
 
 MASK = "***"
@@ -40,11 +41,20 @@ def filled(data: Any, attachments: Mapping[str, str]) -> Any:
     return _replaced(data, {path: value for path, value in known.items() if path in masked})
 
 
-def login_of(task: TaskFile) -> tuple[Login | None, list[Problem]]:
-    """The login a task gives for its image's registry, and why there is none where it gives one that can't be used.
+def login_of(task: Task) -> tuple[Login | None, list[Problem]]:
+    """The login a task gives for the registry of the image it runs, and why it has none where it gives one that can't
+    be used: a password is shown to the registry it is for, and to no other."""
+    from trivet.contracts.kaapana.model import TaskFile
+    from trivet.tasks.task import ContainerImage
 
-    A password is shown to the registry it is for, and to no other.
-    """
+    content, program = task.document.model.content, task.program
+    if not isinstance(content, TaskFile) or not isinstance(program, ContainerImage):
+        return None, []
+    return login_for(content, program.reference)
+
+
+def login_for(task: TaskFile, image: str) -> tuple[Login | None, list[Problem]]:
+    """As `login_of`, for an image."""
     from trivet.images import references
     from trivet.tasks.work import Login
 
@@ -53,12 +63,12 @@ def login_of(task: TaskFile) -> tuple[Login | None, list[Problem]]:
     if not (server and user and password):
         return None, []
     try:
-        host = references.parse(task.image).host
+        host = references.parse(image).host
     except ValueError:
         return None, []
     path = ("config", "registryUrl")
     if references.host_of(server) != host:
-        message = f"the image {task.image} is not in the registry {server}, so its login is not used"
+        message = f"the image {image} is not in the registry {server}, so its login is not used"
         return None, [Problem("K037", message, "warning", path=path)]
     if password == MASK:
         message = f"the password for {server} is not kept in the record of a run, and nobody gave it again"

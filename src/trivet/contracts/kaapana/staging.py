@@ -10,9 +10,11 @@ from trivet.contracts.kaapana import limits
 from trivet.contracts.kaapana.channels import examine
 from trivet.contracts.kaapana.limits import Scaled, Sized
 from trivet.contracts.kaapana.measuring import measure
+from trivet.contracts.kaapana.pods import labels_of, pod_settings
 from trivet.contracts.kaapana.ports import template_of, text_of, variables_of
 from trivet.contracts.kaapana.relations import departures
 from trivet.contracts.kaapana.resources import neutral
+from trivet.contracts.kaapana.secrets import login_of
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.task import Task
@@ -54,6 +56,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         # The image's own user, whoever that is, must be able to write here.
         made.chmod(0o777)
         mounts.append(Mount(str(made), port.location, writable=True))
+    login, refused = login_of(task)
     return Invocation(
         program=task.program,
         command=task.command or None,
@@ -61,7 +64,11 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         mounts=tuple(mounts),
         resources=neutral(scaled.amounts),
         network=task.network,
-        notes=scaled.notes,
+        title=task.name,
+        labels=labels_of(task),
+        login=login,
+        pod=pod_settings(task, scaled.amounts),
+        notes=(*refused, *scaled.notes),
     )
 
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from trivet.engines.confinement import CAPABILITIES
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import AttemptId, Invocation, Mount
 
 RUN_LABEL = "trivet.run"
 ATTEMPT_LABEL = "trivet.attempt"
 DIRECTORY_LABEL = "trivet.directory"
+TASK_LABEL = "trivet.task"
 _LOG_LABEL = "trivet.log"
 _OFFSET_LABEL = "trivet.log-offset"
 _LIMIT_LABEL = "trivet.time-limit"
@@ -23,14 +25,6 @@ _GRACE_LABEL = "trivet.grace"
 _NAME_LENGTH = 63
 _PIDS = 4096
 _SHARED_MEMORY = 2**30
-
-CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-"""What root in a container keeps; everything else is dropped.
-
-Without DAC_OVERRIDE a program that runs as the image's root can't write into an output directory of the user who
-started the run, without CHOWN and FOWNER it can't unpack an archive, without SETUID, SETGID and KILL an entrypoint
-can't give up root by itself. None of them reaches beyond the mounts. Programs of other users have no capability.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +137,7 @@ def creation(
     body: dict[str, Any] = {
         "Image": image,
         "Env": [f"{name}={value}" for name, value in invocation.environment.items()],
-        "Labels": terms.labels(),
+        "Labels": {**invocation.labels, **_title(invocation.title), **terms.labels()},
         "HostConfig": host,
     }
     if invocation.command:
@@ -155,6 +149,10 @@ def creation(
     if invocation.user:
         body["User"] = invocation.user
     return body
+
+
+def _title(title: str) -> dict[str, str]:
+    return {TASK_LABEL: title} if title else {}
 
 
 def _mounts(mounts: Sequence[Mount], podman: bool) -> dict[str, Any]:
