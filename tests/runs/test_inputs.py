@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import trivet
-from trivet.runs.inputs import bound, bound_python
+from trivet.runs.inputs import bound, bound_python, in_directory, in_file
 from trivet.tasks.call import Call
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.task import Task
@@ -52,6 +54,68 @@ def test_a_word_is_read_by_the_type_of_its_port(task: Task, word: str, value: An
     result = given(task, word).values[name]
     assert result == value
     assert type(result) is type(value)
+
+
+def test_null_unsets_what_is_no_text(task: Task) -> None:
+    words = ("integer=null", "geometry=null", "datetime=null", "string=null")
+    values = {"integer": None, "geometry": None, "datetime": None, "string": "null"}
+    assert given(task, *words).values == values
+
+
+@pytest.mark.parametrize("name", ["values.json", "values.yml"])
+def test_values_from_a_file(task: Task, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "photo.png").write_bytes(b"x")
+    values = {
+        "integer": 5,
+        "number": 1e400,
+        "string": "a",
+        "image": "photo.png",
+        "file": {"$file": "photo.png", "size": 99},
+        "boolean": None,
+        "geometry": '{"type": "Point", "coordinates": [1, 2]}',
+        "json": {"a": [1]},
+    }
+    (tmp_path / name).write_text(json.dumps(values).replace("Infinity", '"-inf"'))
+    monkeypatch.chdir("/")
+    photo = FileRef(str(tmp_path / "photo.png"), 1)
+    found = {**values, "number": -math.inf, "image": photo, "file": photo}
+    found["geometry"] = {"type": "Point", "coordinates": [1, 2]}
+    assert in_file(task, tmp_path / name) == (found, [])
+    call = bound(task, [("integer", "6")], Path(), given={"integer": 5, "string": "a"})
+    assert call.values == {"integer": 6, "string": "a"}
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "message"),
+    [
+        ("[1]", None, "inputs by name"),
+        ("{", 1, "JSON"),
+        ('{\n "integer": 1,\n "image": "none.png"}', 3, "none.png can't be read"),
+        ('{"geometry": "{"}', 1, "JSON"),
+    ],
+)
+def test_bad_values_are_told_with_their_place(
+    task: Task, text: str, where: int | None, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "v.json").write_text(text)
+    with pytest.raises(ProblemsError, match=message) as caught:
+        in_file(task, tmp_path / "v.json")
+    assert caught.value.problems[0].file == str(tmp_path / "v.json")
+    assert where is None or caught.value.problems[0].line == where
+
+
+def test_names_of_values_are_text(task: Task, tmp_path: Path) -> None:
+    (tmp_path / "v.yml").write_text("1: 2\ninteger: 1\ninteger: 3\n")
+    values, [problem] = in_file(task, tmp_path / "v.yml")
+    assert values == {"1": 2, "integer": 3}
+    assert problem.code == "T009"
+    with pytest.raises(ProblemsError, match="no input `1`"):
+        bound(task, [], Path(), given=values)
+
+
+def test_a_directory_of_inputs_is_refused_where_nothing_is_laid_out(task: Task, tmp_path: Path) -> None:
+    with pytest.raises(ProblemsError, match="not read from a directory"):
+        in_directory(task, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from trivet.tasks.call import bind
 from trivet.tasks.document import Document
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.task import Environment, Port, Task
-from trivet.tasks.types import Enumeration, Image, Integer
+from trivet.tasks.types import Enumeration, Image, Integer, Json
 from trivet.tasks.values import FileRef
 
 DOCUMENT = Document("command", "command", {}, "/", "x")
@@ -58,9 +58,12 @@ def test_hints_say_what_to_type() -> None:
     ]
 
 
-def test_an_optional_input_may_be_null_and_others_may_not() -> None:
+def test_null_unsets_an_input() -> None:
     assert bind(task(OPTIONAL), {"note": None}).values == {"note": None}
-    assert codes(task(SIGMA), {"sigma": None}) == [("B003", "input `sigma`: None is not a whole number")]
+    assert bind(task(SIGMA), {"sigma": None}).values == {"sigma": 2}
+    assert bind(task(Port("a", Integer(), default=2, optional=True)), {"a": None}).values == {"a": None}
+    assert bind(task(Port("a", Json(), default=2)), {"a": None}).values == {"a": None}
+    assert codes(task(PHOTO), {"photo": None}) == [("B002", "input `photo` (image) has no value")]
 
 
 def test_the_value_a_fixed_input_always_has_may_be_given() -> None:

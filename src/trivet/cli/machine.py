@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet import __version__
+from trivet.engines import hardware
 from trivet.records import home
 
 _EXTRA = re.compile(r"""([A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['"]([^'"]+)['"]""")
@@ -27,9 +27,9 @@ def examination() -> dict[str, Any]:
         "trivet": __version__,
         "python": {"version": platform.python_version(), "executable": sys.executable},
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cpus": _answer(_cpus),
-        "memory": _answer(_memory),
-        "gpus": _answer(_gpus) or [],
+        "cpus": _answer(hardware.cpus),
+        "memory": _answer(hardware.memory),
+        "gpus": _answer(hardware.gpus) or [],
         "cgroup": _answer(_cgroup),
         "home": _answer(_home),
         "engines": _answer(_engines) or [],
@@ -43,32 +43,6 @@ def _answer(question: Callable[[], Any]) -> Any:
         return question()
     except Exception:
         return None
-
-
-def _cpus() -> int | None:
-    """CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def _memory() -> dict[str, int]:
-    """Bytes of memory: all, and what can be had now."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    memory = {"total": page * os.sysconf("SC_PHYS_PAGES")}
-    information = Path("/proc/meminfo")
-    if information.exists():
-        match = re.search(r"MemAvailable:\s+(\d+) kB", information.read_text())
-        if match is not None:
-            memory["available"] = int(match[1]) * 1024
-    return memory
-
-
-def _gpus() -> list[str]:
-    """NVIDIA GPUs by name."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()]
 
 
 def _cgroup() -> str | None:

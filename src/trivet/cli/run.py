@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trivet.records.directory import RunDirectory
     from trivet.runs.options import Options
     from trivet.tasks.call import Call
+    from trivet.tasks.values import Value
 
 
 class Duration(click.ParamType[float]):
@@ -33,11 +34,26 @@ class Duration(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+class Memory(click.ParamType[int]):
+    """An amount of memory: ``500Mi``, ``8Gi``."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from trivet.tasks.quantities import parse_memory
+
+        try:
+            return parse_memory(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.command(
     "run",
     epilog="""\b
 Examples:
   trivet run count-nuclei/ image=@slide.png min_area=30
+  trivet run count-nuclei/ --values values.yml --memory 8Gi
   trivet run 'processing-container.json#dicom-to-nrrd' --image dicom-tools:1.0 --input dicom=./patients
   trivet run 'tiny-tasks#Segment' --input zarr_url=run:last/zarr_urls --detach
   trivet run run:20261120-223501-7f3a     (the same once more)
@@ -54,6 +70,13 @@ Examples:
     metavar="NAME=PATH",
     help="A file, a directory, or run:RUN/OUTPUT.",
 )
+@click.option("--values", "values_file", type=click.Path(), help="A JSON or YAML file with values of inputs by name.")
+@click.option(
+    "--inputs-from",
+    type=click.Path(),
+    metavar="DIR",
+    help="Cytomine: a directory that holds the inputs as the program finds them.",
+)
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False), help="Where outputs go (default: into the run's own directory)."
 )
@@ -65,6 +88,9 @@ Examples:
     "--runtime", type=click.Choice(["docker", "podman"]), help="What runs images (default: the first that answers)."
 )
 @click.option("--slots", type=click.IntRange(min=1), help="How many units run at once (default: one for each CPU).")
+@click.option("--cpus", type=click.FloatRange(min=0, min_open=True), help="CPUs of a unit, instead of the task's word.")
+@click.option("--memory", type=Memory(), help="Memory of a unit, for example 8Gi, instead of the task's word.")
+@click.option("--gpus", type=click.IntRange(min=0), help="GPUs of a unit, instead of the task's word.")
 @click.option("--time-limit", type=Duration(), help="End a unit that takes longer, for example 90 or 1h30m.")
 @click.option(
     "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
@@ -84,15 +110,19 @@ def command(
 ) -> int:
     """Run a task: check its inputs, start it, and collect what it gives.
 
-    NAME=VALUE gives an input; NAME=@FILE takes the value from a file, and the same name twice makes a list. The log
-    goes to stderr, the outputs to stdout. The exit code is that of the task.
+    NAME=VALUE gives an input; NAME=@FILE takes the value from a file, and the same name twice makes a list. A word
+    replaces what --values gives, and that what --inputs-from gives. The log goes to stderr, the outputs to stdout. The
+    exit code is that of the task.
     """
     from trivet.records import home
+    from trivet.records.codec import problem_from_json
     from trivet.runs import adoption, start
 
     adoption.adopt(home())
     call, options = _call(target, (*values, *files), given)
     run = start.create(call, options, home())
+    for note in run.read()["notes"]:
+        print(*problem_lines(problem_from_json(note)), sep="\n", file=sys.stderr)
     if not watch:
         start.detach(run)
         print(json.dumps({"id": run.id, "directory": str(run.path)}) if as_json else run.id)
@@ -109,21 +139,29 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
     from trivet.tasks.problem import ProblemsError, has_errors
 
     output = given["output"] and str(Path(given["output"]).absolute())
-    names = ("engine", "runtime", "slots", "time_limit", "grace")
+    names = ("engine", "runtime", "slots", "cpus", "memory", "gpus", "time_limit", "grace")
     if target.startswith("run:"):
         try:
             call, _ = record.restore(find(home(), target[4:]).read())
         except (LookupError, ValueError) as error:
             raise click.ClickException(str(error)) from None
-        if words:
+        if words or given["values_file"] or given["inputs_from"]:
             raise click.UsageError("a run is repeated with the values it had; give none, or name the task itself")
         return call, Options(output=output, **{name: given[name] for name in names})
     user_input = _user_input(given["conf"], given["task_id"])
     task, problems = one_task(target, given["python"], given["image"], given["templates"], user_input)
     if has_errors(problems):
         raise ProblemsError(problems)
-    call = inputs.bound(task, words, home(), given["each"])
-    for problem in (*problems, *call.notes):
+    values: dict[str, Value] = {}
+    if given["inputs_from"]:
+        values, more = inputs.in_directory(task, Path(given["inputs_from"]))
+        problems = [*problems, *more]
+    if given["values_file"]:
+        from_file, more = inputs.in_file(task, Path(given["values_file"]), given["each"])
+        values |= from_file
+        problems = [*problems, *more]
+    call = inputs.bound(task, words, home(), given["each"], values)
+    for problem in problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
     return call, Options(output=output, **{name: given[name] for name in names})
 

@@ -176,6 +176,9 @@ class Driver:
         unit = self._progress.units[number]
         invocation = self._progress.contract.stage(self._progress.call, unit, self._where(number))
         changes: dict[str, Any] = {}
+        needs = self.options.needs(invocation.resources)
+        if needs != invocation.resources:
+            changes["resources"] = needs
         if invocation.log is None and len(self._progress.units) <= OWN_LOGS:
             changes["log"] = str(self.directory.logs / f"{unit.name}.log")
         if self.options.time_limit is not None:

@@ -12,19 +12,27 @@ from typing import Any
 from trivet.runs.adoption import find
 from trivet.tasks import types
 from trivet.tasks.call import Call, bind
-from trivet.tasks.problem import Problem, ProblemsError, closest
+from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
 from trivet.tasks.task import Port, Task
 from trivet.tasks.types import ValueType
 from trivet.tasks.values import FileRef, Value, from_json
 
+_NO_TEXT = types.Boolean | types.Integer | types.Number | types.Datetime | types.Geometry | types.Array
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-def bound(task: Task, words: Iterable[tuple[str, str]], home: Path, each: str | None = None) -> Call:
+def bound(
+    task: Task,
+    words: Iterable[tuple[str, str]],
+    home: Path,
+    each: str | None = None,
+    given: Mapping[str, Value] | None = None,
+) -> Call:
     """A call from ``(name, text)`` pairs, in the order given; the same name twice makes a list.
 
-    A text is read by the type of its port; ``@PATH`` takes a file's content (for a file, the file itself), and
-    ``run:RUN/PORT`` an output of an earlier run. Raises ProblemsError with everything that is wrong.
+    A text is read by the type of its port; ``@PATH`` takes a file's content (for a file, the file itself),
+    ``run:RUN/PORT`` an output of an earlier run, and ``null`` unsets what is no text. ``given`` are values from
+    elsewhere, which words replace. Raises ProblemsError with everything that is wrong.
     """
     gathered: dict[str, list[Value]] = {}
     problems: list[Problem] = []
@@ -45,7 +53,56 @@ def bound(task: Task, words: Iterable[tuple[str, str]], home: Path, each: str | 
             except ValueError as error:
                 refused.add(name)
                 problems.append(Problem("B003", f"input `{name}` {error}", hint=f"--each {name} repeats the task"))
-    return _bind(task, values, each, problems, refused)
+    return _bind(task, {**(given or {}), **values}, each, problems, refused)
+
+
+Given = tuple[dict[str, Value], Sequence[Problem]]
+"""Values by input, and what is to be said of them that does not prevent using them."""
+
+
+def in_file(task: Task, path: Path, each: str | None = None) -> Given:
+    """Values from a JSON or YAML file: inputs by name, paths relative to the file. Raises ProblemsError."""
+    from trivet.contracts.parsing import duplicate_keys
+    from trivet.contracts.source import load
+
+    source = load(path)
+    data, unread = source.parsed
+    problems = [unread] if unread else list(duplicate_keys(data))
+    if unread is None and not isinstance(data, dict):
+        problems = [Problem("B003", 'values are an object of inputs by name, such as {"min_area": 30}')]
+    values: dict[str, Value] = {}
+    for name, value in data.items() if isinstance(data, dict) else ():
+        port = task.input(name)
+        try:
+            repeated = name in (each, task.repeats)
+            values[str(name)] = value if port is None else _from_python(port, port.type, value, repeated, source.base)
+        except ValueError as error:
+            problems.append(Problem("B003", f"input `{name}`: {error}", path=(name,)))
+    placed = source.place(problems)
+    if has_errors(placed):
+        raise ProblemsError(placed)
+    return values, placed
+
+
+def in_directory(task: Task, folder: Path) -> Given:
+    """Values that lie in a directory as the program would find them. Raises ProblemsError, also for a contract whose
+    programs find their inputs in another way."""
+    from trivet.contracts import contract
+
+    room = contract(task.contract)
+    if not hasattr(room, "read_inputs"):
+        hint = "give them by name, or with --values FILE"
+        raise ProblemsError(
+            [Problem("B017", f"inputs of {task.contract} tasks are not read from a directory", hint=hint)]
+        )
+    try:
+        values, problems = room.read_inputs(task, folder.absolute())
+    except OSError as error:
+        message = f"the directory can't be read: {error.strerror or error}"
+        raise ProblemsError([Problem("T001", message, file=str(folder))]) from None
+    if has_errors(problems):
+        raise ProblemsError(problems)
+    return values, problems
 
 
 def bound_python(task: Task, values: Mapping[str, Any], each: str | None = None) -> Call:
@@ -77,19 +134,23 @@ def _bind(
     return call
 
 
-def reference(port: Port, text: str | Path) -> FileRef:
-    """A reference to what exists at a path, with its size when it is a file. Raises ValueError when it is not there
-    or not what the port takes; a place that is written in may be absent."""
-    path = Path(text).expanduser().absolute()
+def reference(port: Port, text: str | Path, base: Path | None = None) -> FileRef:
+    """A reference to what exists at a path (relative to ``base``), with its size when it is a file. Raises ValueError
+    when it is not there or not what the port takes; a place that is written in may be absent."""
+    path = ((base or Path()) / Path(text).expanduser()).absolute()
     try:
         status = path.stat()
     except OSError as error:
         if isinstance(error, FileNotFoundError) and port.access == "inout":
             return FileRef(str(path))
         raise ValueError(f"{path} can't be read: {error.strerror or error}") from None
-    if isinstance(_item(port.type), types.Directory) and not path.is_dir():
+    if isinstance(types.innermost(port.type), types.Directory) and not path.is_dir():
         raise ValueError(f"{path} is not a directory")
-    if isinstance(_item(port.type), types.File) and path.is_dir() and not isinstance(_item(port.type), types.Image):
+    if (
+        isinstance(types.innermost(port.type), types.File)
+        and path.is_dir()
+        and not isinstance(types.innermost(port.type), types.Image)
+    ):
         raise ValueError(f"{path} is a directory, not a file")
     return FileRef(str(path), None if path.is_dir() else status.st_size)
 
@@ -98,10 +159,12 @@ def _from_text(port: Port, text: str, home: Path, repeated: bool) -> Value:
     if text.startswith("run:"):
         return _from_run(text[4:], home)
     kind = port.type
+    if text == "null" and isinstance(kind, _NO_TEXT):
+        return None
     if repeated and text.startswith("["):
         items = _json(text)
         return [_from_python(port, kind, item, False) for item in items]
-    if text.startswith("@") and not _item(kind).is_file:
+    if text.startswith("@") and not types.innermost(kind).is_file:
         path = Path(text[1:]).expanduser()
         try:
             text = path.read_text(encoding="utf-8")
@@ -144,20 +207,26 @@ def _parsed(port: Port, kind: ValueType, text: str) -> Value:
             return text
 
 
-def _from_python(port: Port, kind: ValueType, value: Any, repeated: bool) -> Value:
+def _from_python(port: Port, kind: ValueType, value: Any, repeated: bool, base: Path | None = None) -> Value:
     if isinstance(value, list | tuple) and (repeated or isinstance(kind, types.Array)):
         inner = kind.of if isinstance(kind, types.Array) and not repeated else kind
-        return [_from_python(port, inner, item, False) for item in value]
+        return [_from_python(port, inner, item, False, base) for item in value]
     if kind.is_file and isinstance(value, str | Path):
-        return reference(port, value)
+        return reference(port, value, base)
+    if kind.is_file and isinstance(value, dict) and isinstance(value.get("$file"), str):
+        return reference(port, value["$file"], base)  # as in the outputs.json of a run
     if isinstance(kind, types.Zarr) and isinstance(value, str | Path):
-        return _place(str(value))
+        return _place(str(value), base)
+    if isinstance(kind, types.Number) and isinstance(value, str) and value.lower().lstrip("+-") in ("nan", "inf"):
+        return float(value)  # JSON has no other way to write them
+    if isinstance(kind, types.Geometry) and isinstance(value, str):
+        return _json(value)  # type: ignore[no-any-return]
     return str(value) if isinstance(value, Path) else value
 
 
-def _place(text: str) -> str:
+def _place(text: str, base: Path | None = None) -> str:
     """The URL of data that is used in place: as it is, or an absolute path without ``..``."""
-    return text if "://" in text else os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111
+    return text if "://" in text else os.path.abspath((base or Path()) / Path(text).expanduser())  # noqa: PTH100
 
 
 def _from_run(text: str, home: Path) -> Value:
@@ -182,6 +251,8 @@ def _from_run(text: str, home: Path) -> Value:
 def _joined(task: Task, name: str, values: Sequence[Value], each: str | None) -> Value:
     """One value, or the list of all where a list is wanted. Raises ValueError for several values of one."""
     port = task.input(name)
+    if len(values) == 1 and values[0] is None:
+        return None
     wants_list = name in (each, task.repeats) or (port is not None and isinstance(port.type, types.Array))
     if len(values) == 1 and (not wants_list or isinstance(values[0], list)):
         return values[0]
@@ -189,10 +260,6 @@ def _joined(task: Task, name: str, values: Sequence[Value], each: str | None) ->
         # The last word counts would be silent.
         raise ValueError(f"takes one value, and {len(values)} are given")
     return [item for value in values for item in (value if isinstance(value, list) else [value])]
-
-
-def _item(kind: ValueType) -> ValueType:
-    return _item(kind.of) if isinstance(kind, types.Array) else kind
 
 
 def _number(text: str) -> int | float:

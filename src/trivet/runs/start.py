@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from trivet.runs import record
 from trivet.runs.driver import Driver
 from trivet.runs.options import Options
 from trivet.runs.publish import obstacles
+from trivet.runs.refusing import refusals, shortages
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
-from trivet.tasks.problem import Problem, ProblemsError
+from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import RunResult
 
@@ -43,8 +45,11 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
         problems.append(Problem("B012", f"{call.task.name} names no image", hint="give --image IMAGE"))
     if isinstance(program, ContainerImage):
         problems += _without_runtime(options.runtime)
-    if problems:
+    problems += shortages(program, options.needs(call.task.resources))
+    problems += refusals(call)
+    if has_errors(problems):
         raise ProblemsError(problems)
+    call = replace(call, notes=tuple(dict.fromkeys((*call.notes, *problems))))
     now = time.time()
     return RunDirectory.create(
         home or default_home(), now, lambda identifier: record.asked(identifier, call, options, now)

@@ -27,9 +27,11 @@ class Call:
 def bind(task: Task, values: Mapping[str, Value], each: str | None = None) -> Call:
     """Check values against a task's inputs, all of them, and add the defaults.
 
-    ``each`` names an input that is given a list to be repeated over; a task that repeats by nature needs no word.
-    Raises ProblemsError with every problem: unknown names, missing values, wrong types, constraints.
+    ``each`` names an input that is given a list to be repeated over; a task that repeats by nature needs no word. None
+    unsets an input whose type knows no such value: an optional one is left out, even if it has a default; any other
+    has its default. Raises ProblemsError with every problem: unknown names, missing values, wrong types, constraints.
     """
+    values = {name: value for name, value in values.items() if not _is_unset(task.input(name), value)}
     repeated = each or task.repeats
     problems: list[Problem] = []
     if repeated is not None and repeated not in values:
@@ -59,6 +61,10 @@ def bind(task: Task, values: Mapping[str, Value], each: str | None = None) -> Ca
         raise ProblemsError(problems)
     complete = {port.name: port.default for port in task.inputs if port.default is not MISSING}
     return Call(task, {**complete, **values}, repeated, tuple(problems))  # type: ignore[dict-item]
+
+
+def _is_unset(port: Port | None, value: Value) -> bool:
+    return value is None and port is not None and not port.optional and any(port.type.faults(None))
 
 
 def _faults(port: Port, value: Value, repeated: bool) -> list[Problem]:

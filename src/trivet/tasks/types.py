@@ -282,6 +282,11 @@ def _no_retrieval(uri: str) -> Any:
     raise ValueError(f"it refers to {uri}, outside itself")
 
 
+def innermost(kind: ValueType) -> ValueType:
+    """The type of what an array holds at last; of anything else itself."""
+    return innermost(kind.of) if isinstance(kind, Array) else kind
+
+
 def parse_datetime(value: Value) -> datetime:
     """An instant in UTC from ISO 8601 text with a zone (``2024-02-23T18:00:00Z``); ValueError otherwise."""
     from datetime import UTC, datetime

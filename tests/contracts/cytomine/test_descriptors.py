@@ -260,13 +260,14 @@ def test_the_task_of_a_descriptor(task_with: Callable[..., Task]) -> None:
     assert task.program == ContainerImage("org/example/my-lab/counter:1.2.0-rc.1_b7")
     assert (task.resources.memory, task.resources.cpus, task.resources.gpus) == (1_610_612_736, 1.0, 0)
     assert task.network is True
-    z, a, n = task.inputs
+    z, a, n, outlines = task.inputs
     assert z.type == types.Integer(above=1, maximum=9)
     assert (z.default, type(z.default), z.title, z.location) == (3, int, "Zed", "/data/in/z")
     assert isinstance(a.type, types.Datetime)
     assert a.type.before is not None
     assert (a.type.before.hour, a.title, a.optional, a.default) == (23, "a", True, MISSING)
     assert n.type == types.Array(types.Array(types.Image(("png",)), max_size=2))
+    assert (outlines.name, outlines.optional, outlines.location) == ("n.geojson", True, "/data/in/n/N.geojson")
     [output] = task.outputs
     assert (output.access, output.optional, output.location) == ("out", True, "/outputs/o")
 

@@ -145,7 +145,7 @@ def test_a_zipped_slide_becomes_a_directory(call_with: CallWith, where: AttemptD
     assert (where.root / "inputs/raw").stat().st_size == slide.stat().st_size
 
 
-def test_inputs_are_judged_before_anything_starts(call_with: CallWith, where: AttemptDirectory, photo: Path) -> None:
+def test_inputs_are_judged_before_anything_starts(call_with: CallWith, photo: Path) -> None:
     bow_tie = {"type": "Polygon", "coordinates": [[[0, 0], [4, 4], [4, 0], [0, 4], [0, 0]]]}
     call = call_with(
         {"image": FileRef(str(photo)), "other": FileRef(str(photo) + "x"), "region": bow_tie, "text": "\ud800"},
@@ -156,21 +156,86 @@ def test_inputs_are_judged_before_anything_starts(call_with: CallWith, where: At
             "text": "string",
         },
     )
-    with pytest.raises(ProblemsError) as caught:
-        cytomine.stage(call, UNIT, where)
-    assert [problem.code for problem in caught.value.problems] == ["C210", "C201", "C207"]
-    with pytest.raises(ProblemsError, match="C202 input `text` can't be written"):
-        cytomine.stage(call_with({"text": "\ud800"}, {"text": "string"}), UNIT, where)
+    assert [problem.code for problem in cytomine.refusals(call)] == ["C210", "C201", "C231", "C202"]
 
 
-def test_pipes_and_directories_are_no_files(call_with: CallWith, where: AttemptDirectory, tmp_path: Path) -> None:
+def test_pipes_and_directories_are_no_files(call_with: CallWith, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     inputs = {"a": "file", "b": "image", "c": "file"}
     given = {"a": tmp_path / "pipe", "b": tmp_path / "pipe", "c": tmp_path}
     call = call_with({name: FileRef(str(path)) for name, path in given.items()}, inputs)
-    with pytest.raises(ProblemsError) as caught:
-        cytomine.stage(call, UNIT, where)
-    assert [problem.code for problem in caught.value.problems] == ["C201", "C201", "C201"]
+    assert [problem.code for problem in cytomine.refusals(call)] == ["C201", "C201", "C201"]
+
+
+OUTLINE = {"type": "Point", "coordinates": [1, 2]}
+
+
+def test_side_cars_are_written_beside_their_images(call_with: CallWith, where: AttemptDirectory, photo: Path) -> None:
+    image = FileRef(str(photo))
+    values = {"one": image, "one.geojson": OUTLINE, "many": [image, image], "many.geojson": [None, OUTLINE]}
+    call = call_with(values, {"one": "image", "many": array("image")})
+    assert cytomine.refusals(call) == []
+    cytomine.stage(call, UNIT, where)
+    files = tree(where.root / "inputs")
+    assert json.loads(files["one.geojson"]) == json.loads(files["many/1.geojson"]) == OUTLINE
+    assert sorted(files) == ["many/0", "many/1", "many/1.geojson", "many/array.yml", "one", "one.geojson"]
+
+
+def test_side_cars_belong_to_images(call_with: CallWith, photo: Path) -> None:
+    image = FileRef(str(photo))
+    inputs = {"one": {"type": "image", "optional": True}, "many": array("image")}
+    call = call_with({"one.geojson": OUTLINE, "many": [image], "many.geojson": [None, OUTLINE]}, inputs)
+    assert [problem.code for problem in cytomine.refusals(call)] == ["C219", "C214"]
+    wrong = call_with({"one": image, "one.geojson": {"type": "Ellipse"}, "many": []}, inputs)
+    assert [problem.code for problem in cytomine.refusals(wrong)] == ["C232"]
+    with pytest.raises(ProblemsError, match=r"no input `a\.geojson`"):
+        call_with({"a": image, "a.geojson": OUTLINE}, {"a": "file"})
+
+
+def test_without_shapely_staging_says_what_was_not_checked(
+    call_with: CallWith, where: AttemptDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = call_with({"region": SQUARE}, {"region": "geometry"})
+    assert cytomine.stage(call, UNIT, where).notes == ()
+    monkeypatch.setattr(staging, "can_judge", lambda: False)
+    [note] = cytomine.stage(call, UNIT, where).notes
+    assert (note.code, note.severity) == ("C208", "warning")
+
+
+def test_inputs_laid_out_in_a_directory(
+    call_with: CallWith, task_with: Callable[..., Any], where: AttemptDirectory, photo: Path, tmp_path: Path
+) -> None:
+    inputs = {
+        "image": "image",
+        "images": array("image"),
+        "region": "geometry",
+        "ids": array(array("integer")),
+        "note": {"type": "string", "optional": True},
+        "limit": {"type": "number", "default": 0.5},
+    }
+    values = {
+        "image": FileRef(str(photo)),
+        "images": [FileRef(str(photo)), FileRef(str(photo))],
+        "images.geojson": [None, OUTLINE],
+        "region": SQUARE,
+        "ids": [[1], []],
+        "limit": 2.0,
+    }
+    cytomine.stage(call_with(values, inputs), UNIT, where)
+    folder = where.root / "inputs"
+    found, problems = cytomine.read_inputs(task_with(inputs), folder)
+    assert problems == []
+    assert Path(found["image"].path) == folder / "image"
+    assert [Path(item.path) for item in found["images"]] == [folder / "images/0", folder / "images/1"]
+    plain = ("images.geojson", "region", "ids", "limit")
+    assert {name: found[name] for name in found if name in plain} == {name: values[name] for name in plain}
+    assert found.keys() == values.keys()
+    (folder / "image").unlink()
+    (folder / "image").symlink_to(photo)
+    (folder / "ids/0/0").write_text("one")
+    (folder / "region.txt").touch()
+    found, problems = cytomine.read_inputs(task_with(inputs), folder)
+    assert [problem.code for problem in problems] == ["C202", "C204"]
 
 
 def test_a_task_repeated_over_an_input(task_with: Callable[..., Any], where: AttemptDirectory) -> None:
@@ -187,17 +252,20 @@ def test_a_task_repeated_over_an_input(task_with: Callable[..., Any], where: Att
     assert cytomine.conclude(call, results).outputs == {"o": [0, 1]}
 
 
-def test_inputs_that_must_match_are_compared_when_planned(call_with: CallWith) -> None:
+def test_inputs_that_must_match_are_compared_before_anything_starts(call_with: CallWith) -> None:
     inputs = {
         "a": array("integer"),
         "b": {"type": array("integer"), "dependencies": {"matching": ["inputs/a"]}},
         "c": {"type": array("integer"), "dependencies": {"matching": ["inputs/b"]}, "optional": True},
     }
-    assert cytomine.plan(call_with({"a": [1], "b": [1], "c": [1]}, inputs), 0, ()) is not None
-    with pytest.raises(ProblemsError, match="input `b` has 2 items and input `c` 1"):
-        cytomine.plan(call_with({"a": [1, 2], "b": [1, 2], "c": [1]}, inputs), 0, ())
+    assert cytomine.refusals(call_with({"a": [1], "b": [1], "c": [1]}, inputs)) == []
+    [problem] = cytomine.refusals(call_with({"a": [1, 2], "b": [1, 2], "c": [1]}, inputs))
+    assert (problem.code, problem.message.partition(";")[0]) == ("C214", "input `b` has 2 items and input `c` 1")
     # A group that lacks an optional member is not compared.
-    assert cytomine.plan(call_with({"a": [1], "b": [1, 2]}, inputs), 0, ()) is not None
+    assert cytomine.refusals(call_with({"a": [1], "b": [1]}, inputs)) == []
+    # Units of a repeated call are compared one by one.
+    repeated = bind(call_with({"a": [], "b": []}, inputs).task, {"a": [[1], [1, 2]], "b": [1], "c": [1]}, each="a")
+    assert [problem.code for problem in cytomine.refusals(repeated)] == ["C214"]
 
 
 def finished(call: Call, where: AttemptDirectory, files: dict[str, str | bytes]) -> UnitResult:
@@ -258,7 +326,7 @@ def test_every_fault_of_the_outputs_is_told_at_once(call_with: CallWith, where: 
     result = finished(call_with({}, None, outputs), where, {"a": "10", "b": "yes", "c": "{}", "d.png": "", "E": "1"})
     assert result.reason is Reason.MISSING_OUTPUT
     assert result.message == "not written: `d`, `e`"
-    assert codes(result) == ["C203", "C202", "C207", "C200", "C200"]
+    assert codes(result) == ["C223", "C202", "C207", "C200", "C200"]
     assert codes(result, "warning") == ["C204"]
     hints = [problem.hint for problem in result.problems if problem.code == "C200"]
     assert hints == [

@@ -180,25 +180,26 @@ def test_what_is_no_number(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "text", "code"),
     [
-        (types.Integer(above=3), "3", "C203"),
-        (types.Integer(maximum=3), "4", "C203"),
-        (types.Number(below=0.5), "0.5", "C203"),
-        (types.Number(), "nan", "C203"),
-        (types.Number(), "inf", "C203"),
-        (types.Number(), "1e999", "C203"),
+        (types.Integer(above=3), "3", "C221"),
+        (types.Integer(maximum=3), "4", "C224"),
+        (types.Integer(minimum=3), "2", "C222"),
+        (types.Number(below=0.5), "0.5", "C223"),
+        (types.Number(), "nan", "C226"),
+        (types.Number(), "inf", "C225"),
+        (types.Number(), "1e999", "C225"),
         (types.Boolean(), "True", "C202"),
         (types.Boolean(), "1", "C202"),
         (types.Boolean(), "", "C217"),
         (types.Integer(), " \n", "C217"),
         (types.Integer(), b"\xff", "C202"),
-        (types.String(min_length=1), "", "C203"),
-        (types.String(max_length=2), "abc", "C203"),
+        (types.String(min_length=1), "", "C229"),
+        (types.String(max_length=2), "abc", "C230"),
         (types.Enumeration(("a",)), "b", "C203"),
         (types.Datetime(), "2024-02-23", "C202"),
         (types.Datetime(), "2024-02-23T18:00:00", "C202"),
         (types.Datetime(), "0001-01-01T00:00:00+05:00", "C202"),
-        (types.Datetime(before=datetime(2024, 1, 1, tzinfo=UTC)), "2024-01-01T00:00:01Z", "C203"),
-        (types.Datetime(after=datetime(2024, 1, 1, tzinfo=UTC)), "2023-12-31T23:59:59Z", "C203"),
+        (types.Datetime(before=datetime(2024, 1, 1, tzinfo=UTC)), "2024-01-01T00:00:01Z", "C228"),
+        (types.Datetime(after=datetime(2024, 1, 1, tzinfo=UTC)), "2023-12-31T23:59:59Z", "C227"),
         (types.Geometry(), "{", "C207"),
         (types.Geometry(), '{"type": "Point", "coordinates": [1, NaN]}', "C207"),
         (types.Geometry(), "[" * 5000, "C207"),
@@ -252,34 +253,44 @@ def test_geometries(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "fault"),
+    ("value", "code", "fault"),
     [
-        (3, "GeoJSON"),
-        ({"type": "Ellipse", "coordinates": [1, 2]}, "type 'Ellipse'"),
-        ({"type": "FeatureCollection", "features": []}, "FeatureCollection"),
-        ({"type": "GeometryCollection", "geometries": []}, "GeometryCollection"),
-        ({"type": ["Point"], "coordinates": [1, 2]}, "type"),
-        ({"type": "Feature"}, "without a geometry"),
-        ({"type": "Point", "coordinates": [1]}, "Point"),
-        ({"type": "Point", "coordinates": [1, "2"]}, "Point"),
-        ({"type": "Point", "coordinates": [1, 10**400]}, "Point"),
-        ({"type": "LineString", "coordinates": [[1, 2]]}, "two positions"),
-        ({"type": "Polygon", "coordinates": SQUARE}, "Polygon"),
-        ({"type": "Polygon", "coordinates": [SQUARE[:-1]]}, "not closed"),
-        ({"type": "Polygon", "coordinates": []}, "Polygon"),
-        ({"type": "MultiPolygon", "coordinates": [SQUARE]}, "MultiPolygon"),
-        ({"type": "Polygon", "coordinates": [[[0, 0], [4, 4], [4, 0], [0, 4], [0, 0]]]}, "Self-intersection"),
-        (point(subType="Ellipse"), "Ellipse"),
-        (point(subType="Circle"), "radius"),
-        (point(subType="Circle", radius=0), "radius"),
-        (point(subType="Rectangle"), "Rectangle"),
-        ({**point(), "properties": 3}, "properties"),
+        (3, "C207", "GeoJSON"),
+        ({"type": "Ellipse", "coordinates": [1, 2]}, "C232", "type 'Ellipse'"),
+        ({"type": "FeatureCollection", "features": []}, "C232", "FeatureCollection"),
+        ({"type": "GeometryCollection", "geometries": []}, "C232", "GeometryCollection"),
+        ({"type": ["Point"], "coordinates": [1, 2]}, "C207", "type"),
+        ({"type": "Feature"}, "C207", "without a geometry"),
+        ({"type": "Point", "coordinates": [1]}, "C207", "Point"),
+        ({"type": "Point", "coordinates": [1, "2"]}, "C207", "Point"),
+        ({"type": "Point", "coordinates": [1, 10**400]}, "C207", "Point"),
+        ({"type": "LineString", "coordinates": [[1, 2]]}, "C207", "two positions"),
+        ({"type": "Polygon", "coordinates": SQUARE}, "C207", "Polygon"),
+        ({"type": "Polygon", "coordinates": [SQUARE[:-1]]}, "C207", "not closed"),
+        ({"type": "Polygon", "coordinates": []}, "C207", "Polygon"),
+        ({"type": "MultiPolygon", "coordinates": [SQUARE]}, "C207", "MultiPolygon"),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [4, 4], [4, 0], [0, 4], [0, 0]]]}, "C231", "Self-intersection"),
+        (point(subType="Ellipse"), "C233", "Ellipse"),
+        (point(subType="Circle"), "C234", "radius"),
+        (point(subType="Circle", radius=0), "C234", "radius"),
+        (point(subType="Rectangle"), "C231", "Rectangle"),
+        ({**point(), "properties": 3}, "C207", "properties"),
+        (
+            {
+                "type": "Feature",
+                "geometry": {"type": "Polygon", "coordinates": [3]},
+                "properties": {"subType": "Rectangle"},
+            },
+            "C207",
+            "Polygon",
+        ),
     ],
 )
-def test_what_is_no_geometry(value: Any, fault: str) -> None:
+def test_what_is_no_geometry(value: Any, code: str, fault: str) -> None:
     found = list(geometry.faults(value))
     assert found
-    assert fault in found[0]
+    assert found[0][0] == code
+    assert fault in found[0][1]
 
 
 def test_without_shapely_a_word_says_what_was_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from trivet.contracts.source import Source
     from trivet.tasks.call import Call
     from trivet.tasks.document import Document
     from trivet.tasks.problem import Problem
     from trivet.tasks.task import Task
+    from trivet.tasks.values import Value
     from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
 
 
@@ -40,9 +43,21 @@ def tasks(document: Document) -> Sequence[Task]:
 
 
 def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:
-    from trivet.contracts.cytomine import staging
+    from trivet.contracts.folding import one_phase
 
-    return staging.plan(call, phase)
+    return one_phase(call, phase)
+
+
+def refusals(call: Call) -> Sequence[Problem]:
+    from trivet.contracts.cytomine import refusing
+
+    return refusing.refusals(call)
+
+
+def read_inputs(task: Task, folder: Path) -> tuple[dict[str, Value], Sequence[Problem]]:
+    from trivet.contracts.cytomine import laid_out
+
+    return laid_out.read_inputs(task, folder)
 
 
 def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:

@@ -26,6 +26,8 @@ def read(source: Source) -> Document:
 
 def task_of(document: Document) -> Task:
     """The task of a descriptor without errors. It runs the image's own entrypoint, without arguments."""
+    from trivet.contracts.cytomine import sidecars
+
     model: Descriptor = document.model
     if model.image is not None:
         program = ContainerImage(model.image)
@@ -36,7 +38,7 @@ def task_of(document: Document) -> Task:
     return Task(
         "cytomine",
         model.namespace.rpartition(".")[2],
-        model.inputs,
+        (*model.inputs, *sidecars.ports(model.inputs)),
         model.outputs,
         program,
         document,

@@ -14,33 +14,40 @@ from typing import Any
 _DEPTH = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
 
 
-def faults(value: Any) -> Iterator[str]:
-    """Sentences about what is wrong with a geometry; nothing when it is fine.
+Fault = tuple[str, str]
+"""A problem code and a sentence."""
+
+
+def faults(value: Any) -> Iterator[Fault]:
+    """What is wrong with a geometry; nothing when it is fine.
 
     Whether lines cross themselves is judged by shapely where it is installed (see `can_judge`).
     """
     if not isinstance(value, Mapping):
-        yield "is not a GeoJSON object"
+        yield "C207", "is not a GeoJSON object"
         return
     geometry: Any = value
     properties: Any = {}
     if value.get("type") == "Feature":
         geometry, properties = value.get("geometry"), value.get("properties") or {}
         if not isinstance(geometry, Mapping):
-            yield "is a Feature without a geometry"
+            yield "C207", "is a Feature without a geometry"
             return
     kind = geometry.get("type")
-    if not isinstance(kind, str) or kind not in _DEPTH:
-        yield f"has the type {kind!r}; allowed are {', '.join(_DEPTH)} and a Feature of one of them"
+    if not isinstance(kind, str):
+        yield "C207", "is a GeoJSON object without a `type`"
         return
-    found = list(_shape_faults(kind, geometry.get("coordinates")))
+    if kind not in _DEPTH:
+        yield "C232", f"has the type {kind!r}; allowed are {', '.join(_DEPTH)} and a Feature of one of them"
+        return
+    found = [("C207", fault) for fault in _shape_faults(kind, geometry.get("coordinates"))]
     if isinstance(properties, Mapping):
         found += _subtype_faults(kind, geometry, properties)
     else:
-        found.append("has `properties` that are no object")
+        found.append(("C207", "has `properties` that are no object"))
     yield from found
     if not found:
-        yield from _validity(geometry)
+        yield from (("C231", fault) for fault in _validity(geometry))
 
 
 @cache
@@ -51,22 +58,23 @@ def can_judge() -> bool:
     return find_spec("shapely") is not None
 
 
-def _subtype_faults(kind: str, geometry: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[str]:
+def _subtype_faults(kind: str, geometry: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[Fault]:
     subtype = properties.get("subType")
     if subtype is None:
         return
     if subtype == "Circle":
         radius: Any = properties.get("radius")
         if kind != "Point":
-            yield f"is a Circle made of a {kind}, not of a Point"
+            yield "C231", f"is a Circle made of a {kind}, not of a Point"
         if not _is_number(radius) or radius <= 0:
-            yield "is a Circle without a `radius` greater than 0"
+            yield "C234", "is a Circle without a `radius` greater than 0"
     elif subtype == "Rectangle":
         rings = geometry.get("coordinates")
-        if kind != "Polygon" or not isinstance(rings, list) or len(rings) != 1 or len(rings[0]) != 5:
-            yield "is a Rectangle that is no Polygon of five positions (the last is the first)"
+        sides = rings[0] if isinstance(rings, list) and len(rings) == 1 else None
+        if kind != "Polygon" or not isinstance(sides, list) or len(sides) != 5:
+            yield "C231", "is a Rectangle that is no Polygon of five positions (the last is the first)"
     else:
-        yield f"has the subType {subtype!r}; allowed are Circle and Rectangle"
+        yield "C233", f"has the subType {subtype!r}; allowed are Circle and Rectangle"
 
 
 def _shape_faults(kind: str, coordinates: Any) -> Iterator[str]:

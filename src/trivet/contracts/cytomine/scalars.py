@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from trivet.tasks import types
 from trivet.tasks.types import ValueType
@@ -50,6 +53,54 @@ def from_text(kind: ValueType, text: str) -> Value:
             raise ValueError(f"{_short(bare)} is not a number")
         return float(bare)
     return to_text(kind, bare)
+
+
+def faults(kind: ValueType, value: Value) -> Iterator[tuple[str, str]]:
+    """What is wrong with a value, as problem codes and sentences in the order the contract gives them."""
+    return zip(_codes(kind, value), kind.faults(value), strict=True)
+
+
+def _codes(kind: ValueType, value: Value) -> Iterator[str]:
+    """One code for each sentence that the type itself says."""
+    if not any(kind.faults(value)):
+        return
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(kind, types.Number) and numeric:
+        yield from _bound_codes(kind, value)
+        if isinstance(value, float) and math.isinf(value) and not kind.allow_infinity:
+            yield "C225"
+        if isinstance(value, float) and math.isnan(value) and not kind.allow_nan:
+            yield "C226"
+    elif isinstance(kind, types.Integer) and numeric and isinstance(value, int):
+        yield from _bound_codes(kind, value)
+    elif isinstance(kind, types.String) and isinstance(value, str):
+        yield "C229" if len(value) < kind.min_length else "C230"
+    elif isinstance(kind, types.Datetime) and isinstance(value, str):
+        yield from _instant_codes(kind, value)
+    else:
+        yield "C203" if isinstance(kind, types.Boolean | types.Enumeration) else "C220"
+
+
+def _bound_codes(kind: types.Integer | types.Number, value: Any) -> Iterator[str]:
+    broken = {
+        "C221": kind.above is not None and value <= kind.above,
+        "C222": kind.minimum is not None and value < kind.minimum,
+        "C223": kind.below is not None and value >= kind.below,
+        "C224": kind.maximum is not None and value > kind.maximum,
+    }
+    return (code for code, is_broken in broken.items() if is_broken)
+
+
+def _instant_codes(kind: types.Datetime, text: str) -> Iterator[str]:
+    try:
+        instant = types.parse_datetime(text)
+    except ValueError:
+        yield "C202"
+        return
+    if kind.after is not None and instant < kind.after:
+        yield "C227"
+    if kind.before is not None and instant > kind.before:
+        yield "C228"
 
 
 def _integer(text: str) -> int:

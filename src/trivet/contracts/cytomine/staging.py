@@ -10,32 +10,23 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from trivet.contracts.cytomine import slides
-from trivet.contracts.cytomine.matching import unmatched
+from trivet.contracts.cytomine import sidecars, slides
+from trivet.contracts.cytomine.geometry import can_judge
 from trivet.contracts.cytomine.model import Descriptor
-from trivet.contracts.cytomine.values import Reader, encode
-from trivet.contracts.folding import one_phase, value_of
+from trivet.contracts.cytomine.values import encode, listed
+from trivet.contracts.folding import value_of
 from trivet.tasks import types
 from trivet.tasks.call import Call
-from trivet.tasks.problem import Problem, ProblemsError, has_errors
+from trivet.tasks.problem import Problem
 from trivet.tasks.task import Port
 from trivet.tasks.values import FileRef, Value
 from trivet.tasks.work import AttemptDirectory, Invocation, Mount, Unit
 
 COPIED = 64 * 1024**2
 """Largest file that is copied where it can't be linked; a larger one is mounted."""
-
-
-def plan(call: Call, phase: int) -> Sequence[Unit] | None:
-    """One unit, or one for each element of the repeated input. Raises ProblemsError when matched inputs differ."""
-    units = one_phase(call, phase)
-    model: Descriptor = call.task.document.model
-    problems = [problem for unit in units or () for problem in unmatched(_inner(model), inputs_of(call, unit))]
-    if problems:
-        raise ProblemsError(dict.fromkeys(problems))
-    return units
 
 
 def inputs_of(call: Call, unit: Unit) -> dict[tuple[str, str], Value]:
@@ -46,11 +37,10 @@ def inputs_of(call: Call, unit: Unit) -> dict[tuple[str, str], Value]:
 def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     """Write the input folder and make the output folder.
 
-    Raises ProblemsError with everything that is wrong with the inputs' content, OSError when it can't be written.
+    What is wrong with the values was told before (`refusals`). Raises OSError when they can't be written.
     """
     model: Descriptor = call.task.document.model
     given = [(port, value) for port in call.task.inputs if (value := value_of(call, unit, port.name)) is not None]
-    _refuse(given)
     shutil.rmtree(where.root / "inputs", ignore_errors=True)
     inputs, outputs = where.make("inputs"), where.make("outputs")
     outputs.chmod(0o777)  # the image may run as anybody
@@ -61,15 +51,23 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
             mounts.append(Mount(str(source), f"{model.input_folder}/{placeholder.relative_to(inputs).as_posix()}"))
 
     for port, value in given:
-        try:
+        image = sidecars.owner(port.name)
+        if image is None:
             encode(port.type, value, inputs / port.name, place)
-        except ValueError as error:
-            problem = Problem("C202", f"input `{port.name}` can't be written: {error}", path=("inputs", port.name))
-            raise ProblemsError([problem]) from None
+        else:
+            outline = partial(encode, types.Geometry(), place=place)
+            sidecars.write(value, inputs / image, outline)
     for folder, _, _ in os.walk(inputs):
         Path(folder).chmod(0o755)  # whatever the umask: the image may run as anybody
     task = call.task
-    return Invocation(task.program, None, mounts=tuple(mounts), resources=task.resources, network=task.network)
+    return Invocation(
+        task.program,
+        None,
+        mounts=tuple(mounts),
+        resources=task.resources,
+        network=task.network,
+        notes=tuple(_unchecked(given)),
+    )
 
 
 def _place(kind: types.File, source: Path, target: Path) -> Iterator[tuple[Path, Path]]:
@@ -100,15 +98,9 @@ def _is_zip(path: Path) -> bool:
         return stream.read(4) == b"PK\x03\x04"
 
 
-def _inner(model: Descriptor) -> list[list[tuple[str, str]]]:
-    """The matching groups among inputs alone, which can be judged before anything runs."""
-    groups = ([member for member in group if member[0] == "inputs"] for group in model.matching)
-    return [group for group in groups if len(group) > 1]
-
-
-def _refuse(given: Sequence[tuple[Port, Value]]) -> None:
-    reader = Reader()
-    for port, value in given:
-        reader.judge(port.type, value, ("inputs", port.name))
-    if has_errors(reader.problems):
-        raise ProblemsError(reader.problems)
+def _unchecked(given: Sequence[tuple[Port, Value]]) -> Iterator[Problem]:
+    """What nobody could check of the inputs."""
+    names = [port.name for port, _ in given if isinstance(types.innermost(port.type), types.Geometry)]
+    if names and not can_judge():
+        message = f"{listed(names)} not checked for crossing lines: shapely is not installed"
+        yield Problem("C208", message, "warning", "pip install 'trivet[geometry]'")

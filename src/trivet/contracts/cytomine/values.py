@@ -6,21 +6,21 @@ as they are, arrays as a directory of ``array.yml`` and one entry for each index
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
 import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
-from trivet.contracts.cytomine import geometry, slides
-from trivet.contracts.cytomine.pictures import Picture, extension, inspect
+from trivet.contracts.cytomine.judging import Judge, kind_of_file
+from trivet.contracts.cytomine.pictures import extension
 from trivet.contracts.cytomine.scalars import from_text, to_text
+from trivet.contracts.cytomine.sidecars import SUFFIX
 from trivet.contracts.parsing import parse_json, parse_yaml
 from trivet.tasks import types
-from trivet.tasks.problem import DocumentPath, Problem
+from trivet.tasks.problem import DocumentPath
 from trivet.tasks.quantities import format_memory
 from trivet.tasks.types import ValueType
 from trivet.tasks.values import FileRef, Value
@@ -47,7 +47,7 @@ def encode(kind: ValueType, value: Value, path: Path, place: Place) -> None:
     elif isinstance(kind, types.File):
         place(kind, cast("FileRef", value), path)
     elif isinstance(kind, types.Geometry):
-        _write(path, json.dumps(value, ensure_ascii=False, allow_nan=False))
+        _write(path, json.dumps(value, allow_nan=False))
     else:
         _write(path, to_text(kind, value))
 
@@ -57,18 +57,18 @@ def _write(path: Path, text: str) -> None:
     path.chmod(0o644)  # whatever the umask: the image may run as anybody
 
 
-class Reader:
-    """Reads values and gathers every problem; ``problems`` belong to the parameters they are about.
+class Reader(Judge):
+    """Reads values and judges them. One that can't be used is returned as None, which is no valid value of any type.
 
-    A value that can't be used is returned as None, which is no valid value of any type.
+    ``trusted`` is what a user laid out: there, links are followed, and side-cars of images are nothing unexpected.
     """
 
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self._unjudged = False
+    def __init__(self, trusted: bool = False) -> None:
+        super().__init__()
+        self._trusted = trusted
 
     def decode(self, kind: ValueType, path: Path, at: DocumentPath) -> Value:
-        """The value at ``path``, which a program wrote: links are never followed. ``at`` is its place, such as
+        """The value at ``path``; of what a program wrote links are never followed. ``at`` is its place, such as
         ``("outputs", "areas", 3)``."""
         before = len(self.problems)
         try:
@@ -80,64 +80,25 @@ class Reader:
         except ValueError as error:
             self.note("C202", at, str(error))
         else:
-            self.judge(kind, value, at, path)
+            self.judge(kind, value, at, items=False)  # an array's items were judged when they were read
             if not any(problem.severity == "error" for problem in self.problems[before:]):
                 return value
         return None
 
-    def judge(self, kind: ValueType, value: Value, at: DocumentPath, path: Path | None = None) -> None:
-        """Note what is wrong with a value beyond its type: constraints, topology, the content of files.
-
-        ``path`` is where it was read from; an input's files are where its references say.
-        """
-        if value is None:
-            return
-        if isinstance(kind, types.Array):
-            items = cast("Sequence[Value]", value)
-            if path is None:
-                for index, item in enumerate(items):
-                    self.judge(kind.of, item, (*at, index))
-            if len(items) < kind.min_size:
-                self.note("C206", at, f"has {len(items)} items, fewer than {kind.min_size}")
-            if kind.max_size is not None and len(items) > kind.max_size:
-                self.note("C206", at, f"has {len(items)} items, more than {kind.max_size}")
-        elif isinstance(kind, types.Geometry):
-            for fault in geometry.faults(value):
-                self.note("C207", at, fault)
-            if not self._unjudged and not geometry.can_judge():
-                self._unjudged = True
-                message = "was not checked for crossing lines: shapely is not installed"
-                self.note("C208", at, message, "pip install 'trivet[geometry]'", "warning")
-        elif isinstance(kind, types.File):
-            target = Path(cast("FileRef", value).path)
-            try:
-                self._judge_file(kind, target, at)
-            except OSError as error:
-                self.note("C201", at, f"can't be read: {error.strerror or error}")
-        else:
-            for fault in kind.faults(value):
-                self.note("C203", at, fault)
-
-    def note(self, code: str, at: DocumentPath, message: str, hint: str = "", severity: Any = "error") -> None:
-        """Note a problem with the value at a place."""
-        side, name, *items = at
-        where = f"{str(side)[:-1]} `{name}`" + "".join(f"[{item}]" for item in items)
-        self.problems.append(Problem(code, f"{where} {message}", severity, hint, path=at[:2]))
-
     def _decode(self, kind: ValueType, path: Path, at: DocumentPath) -> Value:
-        mode = path.lstat().st_mode
+        mode = (path.stat() if self._trusted else path.lstat()).st_mode
         if isinstance(kind, types.Array):
             if not stat.S_ISDIR(mode):
-                self.note("C201", at, f"is {_what(mode)}; an array is a directory with array.yml")
+                self.note("C201", at, f"is {kind_of_file(mode)}; an array is a directory with array.yml")
                 return None
             return self._decode_array(kind, path, at)
         if isinstance(kind, types.Image) and stat.S_ISDIR(mode):
-            return FileRef(str(path), _tree_size(path))
+            return FileRef(str(path), None if self._trusted else _tree_size(path))
         if not stat.S_ISREG(mode):
-            self.note("C201", at, f"is {_what(mode)}, not a file")
+            self.note("C201", at, f"is {kind_of_file(mode)}, not a file")
             return None
         if isinstance(kind, types.File):
-            with _open(path) as stream:
+            with self._open(path) as stream:
                 ending = extension(stream.read(132))
                 if not ending and kind.formats == ("text",):
                     ending = ".txt"
@@ -146,7 +107,7 @@ class Reader:
         return self._decode_text(kind, path, at)
 
     def _decode_text(self, kind: ValueType, path: Path, at: DocumentPath) -> Value:
-        with _open(path) as stream:
+        with self._open(path) as stream:
             raw = stream.read(MAX_TEXT + 1)
         if len(raw) > MAX_TEXT:
             self.note(
@@ -180,7 +141,10 @@ class Reader:
         if gaps:
             message = f"lacks item {gaps[0]}; items are named 0 to {len(indices) - 1}"
             self.note("C206", at, message, "start at 0, leave none out, write no leading zeros")
-        others = sorted(name for name in names if name != "array.yml" and not _INDEX.fullmatch(name))
+        known = {"array.yml", *map(str, indices)}
+        if self._trusted and isinstance(types.innermost(kind), types.Image):
+            known |= {f"{index}{SUFFIX}" for index in indices}
+        others = sorted(names - known)
         if others:
             self.note("C204", at, f"holds unexpected files: {listed(others)}", severity="warning")
         if size is None or gaps or size != len(indices):
@@ -190,7 +154,7 @@ class Reader:
     def _array_size(self, path: Path, at: DocumentPath) -> int | None:
         hint = "write one line such as `size: 3`"
         try:
-            with _open(path / "array.yml") as stream:
+            with self._open(path / "array.yml") as stream:
                 text = stream.read(65_536).decode()
         except FileNotFoundError:
             self.note("C205", at, "has no array.yml", hint)
@@ -205,64 +169,20 @@ class Reader:
             return None
         return size
 
-    def _judge_file(self, kind: types.File, path: Path, at: DocumentPath) -> None:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) and not (stat.S_ISDIR(mode) and isinstance(kind, types.Image)):
-            self.note("C201", at, f"is {_what(mode)}, not a file")
-            return
-        if not isinstance(kind, types.Image):
-            with path.open("rb") as stream:
-                if kind.formats == ("text",) and not _is_text(stream):
-                    self.note("C209", at, "is not text in UTF-8")
-                self._judge_size(kind, os.fstat(stream.fileno()).st_size, at)
-            return
-        try:
-            if stat.S_ISDIR(mode):
-                picture, size = slides.of_directory(path)
-            else:
-                with path.open("rb") as stream:
-                    picture, size = inspect(stream), os.fstat(stream.fileno()).st_size
-            if picture.format == "zip":
-                picture, size = slides.of_zip(path)
-        except ValueError as error:
-            self.note("C210", at, str(error))
-            return
-        self._judge_picture(kind, picture, at)
-        self._judge_size(kind, size, at)
-
-    def _judge_picture(self, kind: types.Image, picture: Picture, at: DocumentPath) -> None:
-        if kind.formats and picture.format not in kind.formats:
-            what = f"is {picture.format}" if picture.format else "has an unknown format"
-            self.note("C210", at, f"{what}; expected {' or '.join(kind.formats)}")
-        elif kind.max_width is not None or kind.max_height is not None:
-            if picture.width is None or picture.height is None:
-                self.note("C211", at, "does not tell its width and height")
-                return
-            for side, pixels, limit in (
-                ("wide", picture.width, kind.max_width),
-                ("high", picture.height, kind.max_height),
-            ):
-                if limit is not None and pixels > limit:
-                    self.note("C212", at, f"is {pixels} pixels {side}; at most {limit} are allowed")
-
-    def _judge_size(self, kind: types.File, size: int, at: DocumentPath) -> None:
-        if kind.max_size is not None and size > kind.max_size:
-            self.note("C213", at, f"has {size:,} bytes; at most {kind.max_size:,} are allowed")
+    def _open(self, path: Path) -> IO[bytes]:
+        """Open what a program wrote: never through a link, never blocking on a pipe."""
+        follow = 0 if self._trusted else os.O_NOFOLLOW
+        descriptor = os.open(path, os.O_RDONLY | follow | os.O_NONBLOCK | os.O_CLOEXEC)
+        stream = os.fdopen(descriptor, "rb")
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            stream.close()
+            raise OSError("it is not a regular file")
+        return stream
 
 
 def listed(names: Sequence[str]) -> str:
     """The first of many names, and how many more there are."""
     return ", ".join(f"`{name}`" for name in names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-
-
-def _open(path: Path) -> IO[bytes]:
-    """Open what a program wrote: never through a link, never blocking on a pipe."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    stream = os.fdopen(descriptor, "rb")
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        stream.close()
-        raise OSError("it is not a regular file")
-    return stream
 
 
 def _tree_size(path: Path) -> int:
@@ -271,25 +191,6 @@ def _tree_size(path: Path) -> int:
     for child in path.rglob("*"):
         mode = child.lstat()
         if not stat.S_ISREG(mode.st_mode) and not stat.S_ISDIR(mode.st_mode):
-            raise OSError(f"{child.name} in it is {_what(mode.st_mode)}")
+            raise OSError(f"{child.name} in it is {kind_of_file(mode.st_mode)}")
         total += mode.st_size if stat.S_ISREG(mode.st_mode) else 0
     return total
-
-
-def _is_text(stream: IO[bytes]) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        while chunk := stream.read(1 << 20):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _what(mode: int) -> str:
-    if stat.S_ISLNK(mode):
-        return "a link"
-    if stat.S_ISDIR(mode):
-        return "a directory"
-    return "a file" if stat.S_ISREG(mode) else "a special file"
