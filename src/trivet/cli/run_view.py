@@ -51,7 +51,8 @@ def run_lines(run: RunDirectory, limit: int = 50) -> Iterator[str]:
     yield from table(None, [fact for fact in facts if fact[1]])
     values = [(name, shown(from_json(value))) for name, value in record["values"].items()]
     outputs = [(name, shown(from_json(value))) for name, value in record.get("result", {}).get("outputs", {}).items()]
-    for heading, rows in (("Inputs", values), ("Outputs", outputs)):
+    notes = [(f"unit {note['unit']}", f"{note['code']} {note['message']}") for note in record.get("unit_notes", [])]
+    for heading, rows in (("Inputs", values), ("Outputs", outputs), ("Notes", notes[:limit])):
         if rows:
             yield from ("", heading, *table(None, rows))
     yield from ("", "Units")

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tracemalloc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from tempfile import mkdtemp
@@ -286,3 +287,29 @@ def test_any_tree_is_measured_as_the_contract_says(
     expected = _oracle(files, mode, directory, glob, regex)
     assert measure(str(root), measured).n == expected
     assert measure_listed(list(files.items()), measured) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    directory=st.text("a./\0*", max_size=6),
+    glob=st.text("a.*?[]!-/\0{}\\", min_size=1, max_size=10),
+    regex=st.text("a.*?()[]\\", max_size=6),
+    mode=st.sampled_from(["sum", "max_file_size", "max_item_sum"]),
+)
+def test_no_target_makes_measuring_fail_otherwise(
+    tmp_path_factory: pytest.TempPathFactory, directory: str, glob: str, regex: str, mode: str
+) -> None:
+    root = tmp_path_factory.mktemp("tree")
+    (root / "a").mkdir()
+    (root / "a" / "a.a").write_bytes(b"123")
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(regex)
+    except re.error:
+        regex = ".*"
+    try:
+        size = measure(str(root), rule(mode, target_dir=directory, target_glob=glob, target_regex=regex))
+    except ValueError:
+        assert ".." in directory + glob or directory.startswith("/") or glob.startswith("/") or "\0" in directory
+    else:
+        assert size.n in (0, 3)

@@ -9,9 +9,11 @@ from queue import SimpleQueue
 
 import pytest
 
+from trivet.cli.run_view import run_lines
 from trivet.contracts import kaapana
 from trivet.engines import Attempt, Capacity, Ended, EngineEvent, Started
 from trivet.records import journal
+from trivet.records.directory import RunDirectory
 from trivet.runs import start
 from trivet.runs.driver import Driver
 from trivet.runs.options import Options
@@ -208,6 +210,7 @@ def test_a_run_hands_the_limit_over_and_tells_and_records_how_it_came_about(read
     ]
     [noted] = [line for line in journal.read(run / "journal") if line["e"] == "noted"]
     assert noted["n"][0]["message"] == note.message
+    assert any(note.message in line for line in run_lines(RunDirectory(run)))
     [measured] = record["inputs"]["moving"]
     assert (measured["size"], measured["largest_file"], measured["largest_item"]) == (
         70_000_099,

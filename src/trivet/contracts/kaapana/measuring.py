@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import translate
 from functools import lru_cache
@@ -82,7 +83,8 @@ def measure_listed(files: Sequence[tuple[str, int]], rule: ScaleRule) -> int:
 def matcher(glob: str, regex: str) -> Matcher | None:
     """The test for a recursive glob and a regular expression on the whole relative path; None when all files count."""
     parts = [part for part in glob.split("/") if part not in ("", ".")]
-    whole = None if regex == ".*" else re.compile(regex).fullmatch
+    with warnings.catch_warnings(action="ignore"):  # of what later versions of Python may read differently
+        whole = None if regex == ".*" else re.compile(regex).fullmatch
     if parts in (["*"], ["**"]):
         if whole is None:
             return None
