@@ -66,10 +66,25 @@ def test_the_limit_follows_the_data(read, container, where, scans) -> None:
     invocation = staged(read, data, {"moving": scans}, where)
     assert invocation.resources.memory == 5_500_000_000
     assert invocation.resources.cpus == 2
+    assert invocation.pod is not None
+    assert invocation.pod.resources == {"limits": {"memory": "5500000000", "cpu": "2"}}
     [note] = invocation.notes
     assert (note.code, note.severity) == ("K026", "info")
     for word in ("5,500,000,000", "moving", "50,000,000", "p7", "100*n", "1.1", "2000Mi"):
         assert word in note.message
+
+
+def test_every_engine_gets_the_same_numbers(read, container, where, scans) -> None:
+    request = {"name": "fixed", "mounted_path": "/fixed", "scale_rule": RULE | {"scale_factor": 7, "type": "request"}}
+    values = {"moving": scans, "fixed": scans}
+    invocation = staged(read, container(inputs=[*moving(), request]), values, where)
+    assert invocation.pod is not None
+    assert invocation.pod.resources == {"limits": {"memory": "5500000000"}, "requests": {"memory": "385000000"}}
+    assert invocation.resources.memory == int(invocation.pod.resources["limits"]["memory"])
+    assert [note.message.partition(" bytes")[0] for note in invocation.notes] == [
+        "memory limit 5,500,000,000",
+        "memory request 385,000,000",
+    ]
 
 
 def test_a_limit_of_the_template_or_of_a_rule_alone_is_enough(read, task, template, where, scans) -> None:
