@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from trivet.tasks.work import Login
+from trivet.testing.kubernetes import KubernetesApi
 from trivet.testing.registries import FakeRegistry, RealRegistry
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
@@ -62,3 +63,18 @@ def fake_registry() -> Iterator[FakeRegistry]:
     fake = FakeRegistry()
     yield fake
     fake.close()
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> Iterator[KubernetesApi]:
+    """A real API server without nodes, compiled the first time; it has the namespace ``lab``."""
+    script = [str(SCRIPTS / "start-kubernetes-api.sh")]
+    said = subprocess.run(script, capture_output=True, text=True, timeout=3000, check=False)
+    if said.returncode != 0:
+        pytest.skip(f"no Kubernetes API server could be started: {said.stderr.strip()[-500:]}")
+    try:
+        api = KubernetesApi(Path(said.stdout.strip().partition("=")[2]))
+        api.make_namespace("lab")
+        yield api
+    finally:
+        subprocess.run([*script, "stop"], capture_output=True, timeout=60, check=False)
