@@ -25,8 +25,9 @@ def exit_code(result: RunResult, interrupted: bool = False) -> int:
     return result.exit_code or 1
 
 
-def print_result(run: RunDirectory, result: RunResult, as_json: bool) -> None:
-    """Outputs on stdout; how it ended, warnings and what to do about a failure on stderr."""
+def print_result(run: RunDirectory, result: RunResult, as_json: bool, log_shown: bool = False) -> None:
+    """Outputs on stdout; how it ended, warnings and what to do about a failure on stderr, with the end of the log
+    unless all of it was shown."""
     for problem in result.problems:
         print(problem, file=sys.stderr)
     if result.state is RunState.FINISHED:
@@ -34,7 +35,7 @@ def print_result(run: RunDirectory, result: RunResult, as_json: bool) -> None:
     else:
         reason = f" ({result.reason.value})" if result.reason else ""
         print(f"{run.id}  {result.state.value}{reason}: {result.message}", file=sys.stderr)
-        if result.state is RunState.FAILED:
+        if result.state is RunState.FAILED and not log_shown:
             for line in last_lines(run, 10):
                 print(f"  | {line}", file=sys.stderr)
         if result.reason is not None and result.reason.remedy:

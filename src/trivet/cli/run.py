@@ -127,7 +127,7 @@ def command(
         start.detach(run)
         print(json.dumps({"id": run.id, "directory": str(run.path)}) if as_json else run.id)
         return 0
-    return _drive(run, call, as_json)
+    return _drive(run, as_json)
 
 
 def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]) -> tuple[Call, Options]:
@@ -177,7 +177,7 @@ def _user_input(conf: str | None, task_id: str | None) -> UserInput | None:
     return user_input.read(load(Path(conf)), task_id)
 
 
-def _drive(run: RunDirectory, call: Call, as_json: bool) -> int:
+def _drive(run: RunDirectory, as_json: bool) -> int:
     from trivet.cli.watching import Watcher
     from trivet.engines import EngineError
     from trivet.records.journal import NotOwnerError
@@ -192,5 +192,5 @@ def _drive(run: RunDirectory, call: Call, as_json: bool) -> int:
         watcher.close()
     from trivet.cli.results import exit_code, print_result
 
-    print_result(run, result, as_json)
+    print_result(run, result, as_json, watcher.log_shown)
     return exit_code(result, interrupted=watcher.interrupted)

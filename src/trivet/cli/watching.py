@@ -27,6 +27,7 @@ class Watcher(Reporter):
 
     def __init__(self, run: RunDirectory) -> None:
         self.interrupted = False
+        self.log_shown = False
         self._run = run
         self._logs: LiveLogs | None = None
         self._terminal = sys.stderr.isatty()
@@ -57,6 +58,7 @@ class Watcher(Reporter):
         if total == 1:
             if self._logs is None:
                 self._logs = LiveLogs(self._run, _print_bytes)
+                self.log_shown = True
             return
         now = time.monotonic()
         if total == 0 or now - self._told < (EVERY / 10 if self._terminal else EVERY):
