@@ -1,0 +1,24 @@
+"""`trivet fractal`: the commands for what only this contract has, each loaded when it is used."""
+
+from __future__ import annotations
+
+import click
+
+from trivet.cli.group import Commands
+
+COMMANDS = {
+    "manifest": ("trivet.cli.fractal_manifest", "Write, check or compare the manifest of a package."),
+}
+
+
+@click.group(cls=Commands, table=COMMANDS, invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """What only Fractal's contract has: for authors of packages of tasks.
+
+    \b
+    Example:
+      trivet fractal manifest check --package my_tasks
+    """
+    if context.invoked_subcommand is None:
+        print(context.get_help())
