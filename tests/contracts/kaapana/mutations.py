@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+
+EXAMPLES = int(os.environ.get("TRIVET_FUZZ_EXAMPLES", "10000" if os.environ.get("TRIVET_TEST_FULL") else "500"))
+"""How many documents are broken by each test."""
 
 
 def mutated(data, chance, odd):

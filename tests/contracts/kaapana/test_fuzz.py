@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trivet.contracts import kaapana
+from trivet.contracts.kaapana import user_input
+from trivet.contracts.kaapana.instance import instance
+from trivet.contracts.kaapana.template_options import TemplateOptions, attach
 from trivet.contracts.source import Source
 from trivet.tasks.problem import ProblemsError, has_errors
 
-from .mutations import mutated
+from .mutations import EXAMPLES, mutated
 
 KEYS = [
     "name",
@@ -30,7 +33,6 @@ KEYS = [
     "resources",
     "config",
 ]
-EXAMPLES = int(os.environ.get("TRIVET_FUZZ_EXAMPLES", "60"))
 ODD = [
     None,
     True,
@@ -63,6 +65,12 @@ def _survives(source):
         str(problem)
         assert problem.severity in ("error", "warning", "info")
     kaapana.image_of(document)
+    untouched = kaapana.read(attach(source, TemplateOptions(enabled=False)))
+    for form in ("current", "guide"):
+        with suppress(ProblemsError):
+            kaapana.write(untouched, form)
+    with suppress(ProblemsError):
+        user_input.read(source, "name")
     if has_errors(problems):
         return
     if kaapana.image_of(document) is not None:
@@ -70,13 +78,15 @@ def _survives(source):
             kaapana.tasks(document)
         return
     for task in kaapana.tasks(document):
+        if document.kind == "task":
+            assert instance(task)["name"] == task.name
         names = [port.name for port in task.inputs]
         assert len(set(names)) == len(names)
     (name, text), *others = document.texts.items()
     assert kaapana.read(Source(name, text, source.base, dict(others))).data == document.data
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_mutated_documents_of_the_corpus(corpus):
     texts = [
         path.read_text()
@@ -94,6 +104,7 @@ def test_mutated_documents_of_the_corpus(corpus):
     mutate()
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(
     st.recursive(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from pathlib import Path
 
@@ -17,9 +16,8 @@ from trivet.contracts.kaapana import schemas
 from trivet.contracts.kaapana.detection import is_task
 from trivet.contracts.source import Source
 
-from .mutations import mutated
+from .mutations import EXAMPLES, mutated
 
-EXAMPLES = int(os.environ.get("TRIVET_FUZZ_EXAMPLES", "300"))
 VALIDATORS = {
     "container": jsonschema_rs.validator_for(schemas.container()),
     "task": jsonschema_rs.validator_for(schemas.task()),
@@ -154,6 +152,7 @@ def test_they_agree_over_the_corpus(corpus):
     assert seen >= 15
 
 
+@pytest.mark.timeout(900)
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([RICH_CONTAINER, FLAT_CONTAINER, RICH_TASK, FLAT_TASK]), st.integers(0, 2**32))
 def test_they_agree_over_documents_broken_on_purpose(data, seed):
@@ -162,7 +161,7 @@ def test_they_agree_over_documents_broken_on_purpose(data, seed):
         _agree(broken)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_they_agree_over_a_broken_corpus(corpus):
     paths = sorted(corpus.glob("*/*.json"))
     texts = [path.read_text() for path in paths if path.name.startswith(("pc_", "task_", "seed_task", "seed_pc_my"))]

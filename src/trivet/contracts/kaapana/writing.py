@@ -7,7 +7,7 @@ Task API, both forms).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trivet.contracts.fields import Fields
@@ -16,6 +16,7 @@ from trivet.contracts.kaapana.config import FLAT
 from trivet.contracts.kaapana.forms import CODES, FLAT_TEMPLATE, is_flat
 from trivet.contracts.kaapana.model import Reading, ScaleRule
 from trivet.contracts.kaapana.scale_rules import HEADROOM, read_rule
+from trivet.contracts.kaapana.schemas import STRUCTURAL
 from trivet.contracts.kaapana.template_options import has_templates
 from trivet.contracts.written import Written
 from trivet.tasks.document import Document
@@ -40,7 +41,7 @@ def write(document: Document | Task, form: str = "current") -> Written:
         raise ProblemsError([Problem("K090", message)])
     reading: Reading = document.model
     errors = [problem for problem in rules.check(document) if problem.severity == "error"]
-    errors = [problem for problem in errors if problem.file or not has_templates(str(_at(reading.data, problem.path)))]
+    errors = [problem for problem in errors if not _may_be_filled(problem, reading.data)]
     if errors:
         raise ProblemsError(errors)
     writer = _Writer(form)
@@ -169,10 +170,13 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _at(data: Any, path: Sequence[str | int]) -> Any:
-    for step in path:
-        try:
+def _may_be_filled(problem: Problem, data: Any) -> bool:
+    """True for an error about a value that is a template, which may be a good one once it is filled."""
+    if problem.file or problem.code in STRUCTURAL:
+        return False
+    try:
+        for step in problem.path:
             data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return data
-    return data
+    except (KeyError, IndexError, TypeError):
+        return False
+    return isinstance(data, str) and has_templates(data)
