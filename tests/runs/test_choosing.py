@@ -61,3 +61,11 @@ def test_good_documents_of_a_directory_are_given_beside_the_problems_of_the_bad(
     found, problems = tasks(str(tmp_path))
     assert [task.name for task in found] == ["one", "two"]
     assert [problem.code for problem in problems] == ["R008"]
+
+
+def test_a_broken_document_beside_it_does_not_concern_the_task_that_is_named(container: str) -> None:
+    directory = Path(container).parent
+    (directory / "broken.json").write_text(json.dumps({"name": "b", "templates": [{"identifier": 3}]}))
+    task, problems = one_task(f"{directory}#one")
+    assert (task.name, problems) == ("one", [])
+    assert any(problem.severity == "error" for problem in tasks(str(directory))[1])

@@ -48,7 +48,9 @@ def tasks(
     if name is not None and found:
         names = [task.name for task in found]
         found = [task for task in found if task.name == name]
-        if not found:
+        if found:  # what is wrong with the documents of other tasks does not concern this one
+            problems = [problem for problem in problems if problem.file in {task.document.origin for task in found}]
+        else:
             problems.append(Problem("T016", f"there is no task `{name}`", hint=closest(name, names), file=path))
     if not found:
         raise ProblemsError(problems)
