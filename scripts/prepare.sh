@@ -45,7 +45,8 @@ make_environment() { # directory
 install() { # directory what pip-arguments...
     directory=$1 what=$2 stamp=$1/.has-$2
     shift 2
-    newest=$(ls -t "$stamp" pyproject.toml requirements.lock examples/fractal/tiny-tasks/pyproject.toml compat/task-api/pyproject.toml 2>/dev/null | head -n 1)
+    newest=$(ls -t "$stamp" pyproject.toml requirements.lock examples/fractal/tiny-tasks/pyproject.toml \
+        compat/task-api/pyproject.toml 2>/dev/null | head -n 1)
     if [ "$newest" != "$stamp" ]; then
         echo "installing into $directory: $what"
         "$directory/bin/python" -m pip install -qq "$@" || no_download

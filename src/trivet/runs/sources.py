@@ -87,7 +87,7 @@ def complete(source: Source, from_image: bool = True, options: TemplateOptions |
     image = kaapana.image_of(document)
     if image is None:
         return source
-    text = load(near[0] / kaapana.CONTAINER_FILE).text if near else _from_image(image, kaapana.login_of(document)).text
+    text = load(near[0] / kaapana.CONTAINER_FILE).text if near else in_image(image, kaapana.login_of(document)).text
     return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
 
 
@@ -226,7 +226,7 @@ def _named(target: str, python: str | None) -> list[Source]:
         tried.append(f"a package installed in {packages.prefix_of(python)}")
     try:
         # A single word is no image to be looked for in the whole world.
-        return [_from_image(target, remote=any(mark in target for mark in "/:@"))]
+        return [in_image(target, remote=any(mark in target for mark in "/:@"))]
     except ProblemsError as error:
         message = f"this is neither {', nor '.join(tried)}, nor an image: "
         hint = "check the path; --python names the environment of a package"
@@ -234,7 +234,7 @@ def _named(target: str, python: str | None) -> list[Source]:
         raise ProblemsError(found) from None
 
 
-def _from_image(reference: str, login: Login | None = None, remote: bool = True) -> Source:
+def in_image(reference: str, login: Login | None = None, remote: bool = True) -> Source:
     """The processing-container.json at the root of an image (Kaapana Task API)."""
     from trivet.contracts.kaapana import CONTAINER_FILE
     from trivet.runs import image_files

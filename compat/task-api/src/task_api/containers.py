@@ -9,7 +9,7 @@ from task_api.reading import refusal, tell
 from trivet.contracts.kaapana import document, rules
 from trivet.contracts.kaapana.model import Channel, Container, Reading, Template, Variable
 from trivet.contracts.kaapana.writing import rule_data
-from trivet.runs.sources import _from_image as in_image
+from trivet.runs.sources import in_image
 from trivet.tasks.problem import ProblemsError, has_errors
 
 

@@ -49,6 +49,7 @@ def check(record: str, watch: bool) -> int:
         return 0
     code, words = ending(run)
     print(f"{run.id}  {words}")
+    tell_leftovers(run, code)
     return code
 
 
@@ -72,6 +73,12 @@ def ending(run: RunDirectory) -> tuple[int, str]:
     state = RunState.FINISHED if code == 0 else result.state
     because = f": {result.message}" if result.message else ""
     return code, f"{state.value}, exit code {code}{because}"
+
+
+def tell_leftovers(run: RunDirectory, code: int) -> None:
+    """Say where the outputs of a task that failed are: their places get those of tasks that end well only."""
+    if code != 0 and any(run.work.glob("*/*/outputs/*/*")):
+        print(f"{run.id}  what it wrote is in {run.work}", file=sys.stderr)
 
 
 def show_until_over(run: RunDirectory, driver: subprocess.Popen[bytes] | None = None) -> None:

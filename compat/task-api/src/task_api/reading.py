@@ -12,15 +12,10 @@ from trivet.tasks.problem import Problem, ProblemsError
 
 def text_file(path: str) -> Source:
     """The text of a file; a pickle is refused with the reason, and never looked into. Raises ProblemsError."""
-    try:
-        source = load(Path(path))
-    except ProblemsError:
-        if _begins_with(path, b"\x80"):
-            raise _pickle(path) from None
-        raise
-    if source.text[:1] in "(]}lc" and source.text.rstrip().endswith(".") and "\n" in source.text:
-        raise _pickle(path)  # of the oldest protocol, which is text
-    return source
+    if _is_pickle(Path(path)):
+        message = "this is a pickle; reading one can run any program that is hidden in it, so none is ever read"
+        raise refusal("A001", message, "start the task again with this tool: its records are plain JSON", path)
+    return load(Path(path))
 
 
 def tell(problems: Iterable[Problem], least: str = "info") -> None:
@@ -37,14 +32,14 @@ def refusal(code: str, message: str, hint: str = "", file: str = "") -> Problems
     return ProblemsError([Problem(code, message, hint=hint, file=file)])
 
 
-def _begins_with(path: str, start: bytes) -> bool:
+def _is_pickle(path: Path) -> bool:
+    """By the first and the last byte: no JSON begins and ends like that."""
     try:
-        with Path(path).open("rb") as stream:
-            return stream.read(len(start)) == start
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            first = stream.read(1)
+            stream.seek(-1, 2)
+            return first == b"\x80" or (first in (b"(", b"]", b"}", b"c", b"l") and stream.read() == b".")
     except OSError:
         return False
-
-
-def _pickle(path: str) -> ProblemsError:
-    message = "this is a pickle; reading one can run any program that is hidden in it, so none is ever read"
-    return refusal("A001", message, "start the task again with this tool: its records are plain JSON", path)

@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from task_api import records
-from task_api.following import ending, is_over, show_until_over, wait
+from task_api.following import ending, is_over, show_until_over, tell_leftovers, wait
 from task_api.reading import refusal, tell, text_file
 from task_api.validating import LENIENT
 from trivet.contracts.kaapana import detection, document, ports, rules
+from trivet.contracts.source import Source
 from trivet.records import codec, home
 from trivet.records.directory import RunDirectory
 from trivet.runs import adoption, inputs, start
 from trivet.runs.options import Options
 from trivet.runs.progress import read
-from trivet.runs.sources import complete
+from trivet.runs.sources import complete, with_options
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.values import FileRef
@@ -54,6 +55,7 @@ def run(file: str, mode: str, watch: bool, output: str | None, monitor_memory: b
         return _start_up(directory)
     code, words = ending(directory)
     print(f"{directory.id}  {words}", file=sys.stderr)
+    tell_leftovers(directory, code)
     if monitor_memory:
         from task_api.memory import report
 
@@ -64,23 +66,24 @@ def run(file: str, mode: str, watch: bool, output: str | None, monitor_memory: b
 def bound(file: str) -> Call:
     """What a task.json asks for, with its inputs looked up. Raises ProblemsError with everything that is wrong."""
     source = text_file(file)
-    data, fault = source.parsed
-    if fault is None and not detection.is_task(data):
-        if detection.detect(source):
-            hint = "write a task.json that names one of its templates"
-            raise refusal("A002", "this is a container description; a task description is wanted", hint, file)
-        raise ProblemsError(source.place(rules.check(document.read(source, "task"))))
-    source = complete(source, options=LENIENT)
-    read_document = document.read(source, "task")
-    problems = [_as_error(problem) for problem in source.place(rules.check(read_document))]
+    if source.parsed[1] is None and not detection.is_task(source.data) and detection.detect(source):
+        hint = "write a task.json that names one of its templates"
+        raise refusal("A002", "this is a container description; a task description is wanted", hint, file)
+    source = with_options(source, LENIENT)
+    problems = _problems(source)
+    if not has_errors(problems):  # only now may an image be looked for
+        source = complete(source)
+        problems = _problems(source)
     if has_errors(problems):
         raise ProblemsError(problems)
     tell(problems, "warning")
-    [task] = ports.tasks(read_document)
+    [task] = ports.tasks(document.read(source, "task"))
     channels = {port.name: port.default.path for port in task.inputs if isinstance(port.default, FileRef)}
-    call = inputs.bound_python(task, channels)
-    tell((note for note in call.notes if note not in problems), "warning")
-    return call
+    return inputs.bound_python(task, channels)
+
+
+def _problems(source: Source) -> list[Problem]:
+    return [_as_error(problem) for problem in source.place(rules.check(document.read(source, "task")))]
 
 
 def _as_error(problem: Problem) -> Problem:
