@@ -116,5 +116,5 @@ def run(call: Call, *, home: Path | None = None, reporter: Reporter | None = Non
     Raises ProblemsError before anything starts; what goes wrong later is in the result.
     """
     directory = start.create(call, Options(**options), home or default_home())
-    start.drive(directory, reporter)
+    start.drive(directory, reporter, call.task.document.secrets)
     return Run(directory)

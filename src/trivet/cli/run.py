@@ -83,7 +83,9 @@ Examples:
 @click.option("--each", metavar="NAME", help="Repeat the task for each element of this input.")
 @click.option("--image", help="The container image to use, instead of the document's own.")
 @click.option("--python", metavar="PATH", help="Interpreter or prefix of the environment a package's tasks run in.")
-@click.option("--engine", default="local", show_default=True, help="Where units are started.")
+@click.option(
+    "--engine", default="local", show_default=True, help="Where units are started: local, kubernetes (dry runs only)."
+)
 @click.option(
     "--runtime", type=click.Choice(["docker", "podman"]), help="What runs images (default: the first that answers)."
 )
@@ -95,9 +97,17 @@ Examples:
 @click.option(
     "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
 )
+@click.option(
+    "--user", metavar="USER", help="Who runs in the container: caller, UID or UID:GID (default: the image says)."
+)
+@click.option("--command-as-args", is_flag=True, help="Give the task's command to the image's entrypoint as arguments.")
+@click.option("--namespace", metavar="NAME", help="Kubernetes: the namespace, before the one the task names.")
+@click.option("--into-existing", is_flag=True, help="Let outputs go into directories that hold something already.")
 @template_options
 @click.option("--conf", type=click.Path(), help="Kaapana: a file with the user input of a workflow request, as JSON.")
 @click.option("--task-id", metavar="ID", help="Kaapana: which task of the workflow this is, for --conf.")
+@click.option("--dry-run", is_flag=True, help="Print what would be started, as YAML, and start nothing.")
+@click.option("--show-secrets", is_flag=True, help="Print passwords in a dry run.")
 @click.option("--watch/--detach", default=True, help="Stay and show the log, or let it run in the background.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -105,6 +115,8 @@ def command(
     values: tuple[tuple[str, str], ...],
     files: tuple[tuple[str, str], ...],
     watch: bool,
+    dry_run: bool,
+    show_secrets: bool,
     as_json: bool,
     **given: Any,
 ) -> int:
@@ -118,16 +130,20 @@ def command(
     from trivet.records.codec import problem_from_json
     from trivet.runs import adoption, start
 
+    if dry_run:
+        from trivet.cli.dry_run import show
+
+        return show(*_call(target, (*values, *files), given), as_json, show_secrets)
     adoption.adopt(home())
     call, options = _call(target, (*values, *files), given)
     run = start.create(call, options, home())
     for note in run.read()["notes"]:
         print(*problem_lines(problem_from_json(note)), sep="\n", file=sys.stderr)
     if not watch:
-        start.detach(run)
+        start.detach(run, call.task.document.secrets)
         print(json.dumps({"id": run.id, "directory": str(run.path)}) if as_json else run.id)
         return 0
-    return _drive(run, as_json)
+    return _drive(run, call, as_json)
 
 
 def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]) -> tuple[Call, Options]:
@@ -135,11 +151,9 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
     from trivet.runs import inputs, record
     from trivet.runs.adoption import find
     from trivet.runs.choosing import one_task
-    from trivet.runs.options import Options
     from trivet.tasks.problem import ProblemsError, has_errors
 
-    output = given["output"] and str(Path(given["output"]).absolute())
-    names = ("engine", "runtime", "slots", "cpus", "memory", "gpus", "time_limit", "grace")
+    options = _options(given)
     if target.startswith("run:"):
         try:
             call, _ = record.restore(find(home(), target[4:]).read())
@@ -147,7 +161,7 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
             raise click.ClickException(str(error)) from None
         if words or given["values_file"] or given["inputs_from"]:
             raise click.UsageError("a run is repeated with the values it had; give none, or name the task itself")
-        return call, Options(output=output, **{name: given[name] for name in names})
+        return call, options
     user_input = _user_input(given["conf"], given["task_id"])
     task, problems = one_task(target, given["python"], given["image"], given["templates"], user_input)
     if has_errors(problems):
@@ -163,7 +177,19 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
     call = inputs.bound(task, words, home(), given["each"], values)
     for problem in problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
-    return call, Options(output=output, **{name: given[name] for name in names})
+    return call, options
+
+
+def _options(given: dict[str, Any]) -> Options:
+    from trivet.runs.options import Options
+
+    output = given["output"] and str(Path(given["output"]).absolute())
+    limits = ("slots", "cpus", "memory", "gpus", "time_limit", "grace")
+    names = ("engine", "runtime", *limits, "user", "command_as_args", "namespace", "into_existing")
+    try:
+        return Options(output=output, **{name: given[name] for name in names})
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _user_input(conf: str | None, task_id: str | None) -> UserInput | None:
@@ -177,7 +203,7 @@ def _user_input(conf: str | None, task_id: str | None) -> UserInput | None:
     return user_input.read(load(Path(conf)), task_id)
 
 
-def _drive(run: RunDirectory, as_json: bool) -> int:
+def _drive(run: RunDirectory, call: Call, as_json: bool) -> int:
     from trivet.cli.watching import Watcher
     from trivet.engines import EngineError
     from trivet.records.journal import NotOwnerError
@@ -185,7 +211,7 @@ def _drive(run: RunDirectory, as_json: bool) -> int:
 
     watcher = Watcher(run)
     try:
-        result = start.drive(run, watcher)
+        result = start.drive(run, watcher, call.task.document.secrets)
     except (EngineError, NotOwnerError, OSError) as error:
         raise click.ClickException(str(error)) from None
     finally:

@@ -1,7 +1,11 @@
-"""A process that drives one run and belongs to no terminal: ``python -m trivet.runs.background DIRECTORY``."""
+"""A process that drives one run and belongs to no terminal: ``python -m trivet.runs.background DIRECTORY``.
+
+It reads the secrets of the call's document from its standard input, as JSON; nothing there means none.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from trivet.runs.start import drive
 def main() -> int:
     """Exit 0 when the run is over or somebody else drives it, 1 when it can't be driven (the log says why)."""
     try:
-        drive(RunDirectory(Path(sys.argv[1])))
+        drive(RunDirectory(Path(sys.argv[1])), secrets=json.loads(sys.stdin.read() or "{}"))
     except (NotOwnerError, Superseded) as error:
         print(error, file=sys.stderr)
     except (EngineError, OSError, ValueError) as error:

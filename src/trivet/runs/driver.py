@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from trivet.runs.events import (
 from trivet.runs.machine import Cancel, Collect, Conclude, Instruction, Plan, Start
 from trivet.runs.progress import Progress
 from trivet.runs.publish import listing, places, publish
+from trivet.runs.record import NO_SECRETS
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError
@@ -62,13 +63,16 @@ class Superseded(RuntimeError):
 class Driver:
     """Drives one run to its end, from its beginning or from wherever a former driver left it."""
 
-    def __init__(self, directory: RunDirectory, engine: Engine, reporter: Reporter) -> None:
-        """Become the run's owner. Raises NotOwnerError, OSError, or ValueError for an unreadable record."""
+    def __init__(
+        self, directory: RunDirectory, engine: Engine, reporter: Reporter, secrets: Mapping[str, str] = NO_SECRETS
+    ) -> None:
+        """Become the run's owner; ``secrets`` are those of the call's document. Raises NotOwnerError, OSError, or
+        ValueError for an unreadable record."""
         self.directory = directory
         self.engine = engine
         self.reporter = reporter
         self._record = directory.read()
-        call, self.options = record.restore(self._record)
+        call, self.options = record.restore(self._record, secrets)
         self._progress = Progress(directory.id, call, self.options, engine.capacity().queue)
         self._machine = self._progress.machine
         self._queue: deque[Instruction] = deque()
@@ -175,17 +179,9 @@ class Driver:
     def _invocation(self, number: int) -> Invocation:
         unit = self._progress.units[number]
         invocation = self._progress.contract.stage(self._progress.call, unit, self._where(number))
-        changes: dict[str, Any] = {}
-        needs = self.options.needs(invocation.resources)
-        if needs != invocation.resources:
-            changes["resources"] = needs
         if invocation.log is None and len(self._progress.units) <= OWN_LOGS:
-            changes["log"] = str(self.directory.logs / f"{unit.name}.log")
-        if self.options.time_limit is not None:
-            changes["time_limit"] = self.options.time_limit
-        if self.options.grace != invocation.grace:
-            changes["grace"] = self.options.grace
-        return replace(invocation, **changes) if changes else invocation
+            invocation = replace(invocation, log=str(self.directory.logs / f"{unit.name}.log"))
+        return self.options.applied(invocation)
 
     def _collect(self, number: int, outcome: Outcome) -> UnitResult:
         unit = self._progress.units[number]

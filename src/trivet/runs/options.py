@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import os
+import re
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from trivet.tasks.task import Resources
+from trivet.tasks.task import ContainerImage, Resources
+from trivet.tasks.work import Invocation, PodSettings
+
+CALLER = "caller"
+"""The user who starts a run, as the user that a container runs as."""
+
+_USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +23,10 @@ class Options:
     ``slots``: how many units run at once (None: as many as the engine finds right). ``time_limit`` and ``grace`` in
     seconds, for each unit. ``output`` is the directory outputs are published in (None: where the document wants them,
     else the run's own). ``cpus``, ``memory`` (bytes) and ``gpus`` replace what the task says it needs.
-    ``into_existing``: outputs that are directories go into existing ones, where files replace those of their name and
-    everything else stays; for callers whose users know no better.
+    ``user`` is who the program of an image runs as, ``UID``, ``UID:GID`` or ``caller`` (None: as the image says).
+    ``command_as_args``: the task's command becomes the arguments of the image's own entrypoint. ``namespace`` is that
+    of Kubernetes, before the one the task names. ``into_existing``: outputs that are directories go into existing ones,
+    where files replace those of their name and everything else stays; for callers whose users know no better.
     """
 
     engine: str = "local"
@@ -28,6 +38,9 @@ class Options:
     cpus: float | None = None
     memory: int | None = None
     gpus: int | None = None
+    user: str | None = None
+    command_as_args: bool = False
+    namespace: str | None = None
     into_existing: bool = False
 
     def __post_init__(self) -> None:
@@ -35,6 +48,8 @@ class Options:
             raise ValueError("at least one unit must be able to run at once")
         if self.time_limit is not None and self.time_limit <= 0:
             raise ValueError("a time limit must be longer than nothing")
+        if self.user not in (None, CALLER) and not _USER.fullmatch(str(self.user)):
+            raise ValueError(f"the user {self.user!r} is neither `{CALLER}` nor numbers (UID or UID:GID)")
 
     def needs(self, stated: Resources) -> Resources:
         """What a unit gets, of what it needs by its task's word and of what the caller said instead."""
@@ -43,6 +58,44 @@ class Options:
             stated.memory if self.memory is None else self.memory,
             stated.gpus if self.gpus is None else self.gpus,
         )
+
+    def applied(self, invocation: Invocation) -> Invocation:
+        """The invocation that staging made, as the caller wants it done."""
+        changes: dict[str, Any] = {}
+        needs = self.needs(invocation.resources)
+        if needs != invocation.resources:
+            changes["resources"] = needs
+        if self.time_limit is not None:
+            changes["time_limit"] = self.time_limit
+        if self.grace != invocation.grace:
+            changes["grace"] = self.grace
+        if isinstance(invocation.program, ContainerImage):
+            if self.user is not None:
+                changes["user"] = f"{os.getuid()}:{os.getgid()}" if self.user == CALLER else self.user
+            if self.command_as_args and invocation.command:
+                changes |= {"command": None, "args": (*invocation.command, *invocation.args)}
+            pod = self._pod(invocation.pod or PodSettings())
+            if pod != (invocation.pod or PodSettings()):
+                changes["pod"] = pod
+        return replace(invocation, **changes) if changes else invocation
+
+    def _pod(self, pod: PodSettings) -> PodSettings:
+        if self.namespace:
+            pod = replace(pod, namespace=self.namespace)
+        given = {
+            "cpu": None if self.cpus is None else f"{round(self.cpus * 1000)}m",
+            "memory": None if self.memory is None else str(self.memory),
+            "nvidia.com/gpu": None if self.gpus is None else str(self.gpus),
+        }
+        given = {key: amount for key, amount in given.items() if amount is not None}
+        if pod.resources is None or not given:
+            return pod
+        halves = {
+            half: {key: one for key, one in amounts.items() if key not in given}
+            for half, amounts in pod.resources.items()
+        }
+        limits = {**halves.get("limits", {}), **{key: str(amount) for key, amount in given.items() if amount != "0"}}
+        return replace(pod, resources={**halves, "limits": limits})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

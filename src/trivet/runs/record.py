@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import trivet
@@ -25,6 +26,8 @@ from trivet.tasks.values import from_json, to_json
 from trivet.tasks.work import Outcome, RunResult
 
 Record = dict[str, Any]
+
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 
 def asked(identifier: str, call: Call, options: Options, now: float) -> Record:
@@ -63,8 +66,11 @@ def asked(identifier: str, call: Call, options: Options, now: float) -> Record:
     }
 
 
-def restore(record: Record) -> tuple[Call, Options]:
-    """The call and options of a record. Raises ValueError when this version can't read its document any more."""
+def restore(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> tuple[Call, Options]:
+    """The call and options of a record; ``secrets`` are those of its document, which it does not hold.
+
+    Raises ValueError when this version can't read its document any more.
+    """
     stored = record["task"]
     texts: dict[str, str] = dict(stored["document"]["texts"])
     name = next(iter(texts))
@@ -75,7 +81,7 @@ def restore(record: Record) -> tuple[Call, Options]:
         name,
         texts.pop(name),
         Path(stored["document"]["base"]),
-        texts,
+        {**texts, **secrets},
         image=image.reference if image else None,
         archive=Path(image.archive) if image and image.archive else None,
         prefix=Path(prefix) if prefix else None,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from trivet.runs import record
 from trivet.runs.driver import Driver
 from trivet.runs.options import Options
 from trivet.runs.publish import obstacles
+from trivet.runs.record import NO_SECRETS
 from trivet.runs.refusing import refusals, shortages
 from trivet.runs.reporting import Reporter
 from trivet.tasks.call import Call
@@ -28,7 +30,8 @@ from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import RunResult
 
-ENGINES = ("local",)
+KUBERNETES = "kubernetes"
+ENGINES = ("local", KUBERNETES)
 
 
 def create(call: Call, options: Options, home: Path | None = None) -> RunDirectory:
@@ -36,17 +39,14 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
 
     Raises ProblemsError, and OSError when the directory can't be written.
     """
-    problems = obstacles(call.task, options)
-    if options.engine not in ENGINES:
-        known = ", ".join(ENGINES)
-        problems.append(Problem("B011", f"unknown engine `{options.engine}`", hint=f"known: {known}"))
-    program = call.task.program
-    if isinstance(program, ContainerImage) and not program.reference and not program.archive:
-        problems.append(Problem("B012", f"{call.task.name} names no image", hint="give --image IMAGE"))
-    if isinstance(program, ContainerImage):
-        problems += _without_runtime(options.runtime)
-    problems += shortages(program, options.needs(call.task.resources))
-    problems += refusals(call)
+    problems = faults(call, options)
+    if options.engine == KUBERNETES:
+        hint = "--dry-run prints what would be created"
+        problems.append(Problem("B011", "nothing can be run on Kubernetes yet", hint=hint))
+    else:
+        if isinstance(call.task.program, ContainerImage):
+            problems += _without_runtime(options.runtime)
+        problems += shortages(call.task.program, options.needs(call.task.resources))
     if has_errors(problems):
         raise ProblemsError(problems)
     call = replace(call, notes=tuple(dict.fromkeys((*call.notes, *problems))))
@@ -54,6 +54,18 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
     return RunDirectory.create(
         home or default_home(), now, lambda identifier: record.asked(identifier, call, options, now)
     )
+
+
+def faults(call: Call, options: Options) -> list[Problem]:
+    """What can be known to be wrong with a call wherever it is to run."""
+    problems = obstacles(call.task, options)
+    if options.engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        problems.append(Problem("B011", f"unknown engine `{options.engine}`", hint=f"known: {known}"))
+    program = call.task.program
+    if isinstance(program, ContainerImage) and not program.reference and not program.archive:
+        problems.append(Problem("B012", f"{call.task.name} names no image", hint="give --image IMAGE"))
+    return [*problems, *refusals(call)]
 
 
 def _without_runtime(runtime: str | None) -> list[Problem]:
@@ -68,30 +80,38 @@ def _without_runtime(runtime: str | None) -> list[Problem]:
     return []
 
 
-def drive(directory: RunDirectory, reporter: Reporter | None = None) -> RunResult:
-    """Drive a run to its end in this process; Ctrl-C and SIGTERM cancel it.
+def drive(
+    directory: RunDirectory, reporter: Reporter | None = None, secrets: Mapping[str, str] = NO_SECRETS
+) -> RunResult:
+    """Drive a run to its end in this process; Ctrl-C and SIGTERM cancel it. ``secrets`` are those of the call's
+    document.
 
     Raises NotOwnerError or Superseded when another process drives it, EngineError when the engine can't be used,
     OSError and ValueError when the record can't be read or written.
     """
     _, options = record.restore(directory.read())
-    driver = Driver(directory, engine_for(options, directory), reporter or Reporter())
+    driver = Driver(directory, engine_for(options, directory), reporter or Reporter(), secrets)
     with _cancelled_by_signals(driver):
         return driver.run()
 
 
-def detach(directory: RunDirectory) -> subprocess.Popen[bytes]:
-    """Let a process of its own drive a run; it outlives this one and the terminal."""
+def detach(directory: RunDirectory, secrets: Mapping[str, str] = NO_SECRETS) -> subprocess.Popen[bytes]:
+    """Let a process of its own drive a run; it outlives this one and the terminal, and is told the ``secrets`` of the
+    call's document by a pipe."""
     directory.logs.mkdir(exist_ok=True)
     with (directory.logs / "driver.log").open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "trivet.runs.background", str(directory.path)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             start_new_session=True,
             cwd="/",
         )
+    assert process.stdin is not None  # noqa: S101 (asked for)
+    with suppress(BrokenPipeError), process.stdin as pipe:
+        pipe.write(json.dumps(dict(secrets)).encode())
+    return process
 
 
 def engine_for(options: Options, directory: RunDirectory) -> Engine:
