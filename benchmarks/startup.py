@@ -14,12 +14,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import environments
 from measuring import Row, Sample, cpu, environment, measure, ratio, rounds, table
 
 BOUND, PEER_BOUND = 8.0, 0.25
+COMPAT = "task_api.cli validate"
 PEER = ("typer", "pydantic", "docker", "kubernetes==31.0.0")
 
 CONTAINER = {
@@ -102,14 +104,19 @@ def rows(count: int = 15, peer: bool = False) -> list[Row]:
         files = documents(Path(place))
         for name, path in files.items():
             contestants[name] = partial(measure, [*program(), "check", str(path)], compiled)
+        container = str(files["processing-container.json"])
+        compat = [sys.executable, "-m", "task_api.cli", "validate", "--schema", "pc", container]
+        if find_spec("task_api") is not None:
+            contestants[COMPAT] = partial(measure, compat, compiled)
         note = _add_peer(contestants, compiled) if peer else ""
         rounds(contestants, 1)  # compiles, and warms the disk's cache
         samples = rounds(contestants, count)
-    found = [_row(name, "python -c pass", samples[name], samples["nothing"], BOUND) for name in files]
+    names = [name for name in contestants if name not in ("nothing", "peer")]
+    found = [_row(name, "python -c pass", samples[name], samples["nothing"], BOUND) for name in names]
     if peer and note:
         found.append(Row("start", "trivet check", "peer", note=note))
     elif peer:
-        found += [_row(name, "importing the peer's", samples[name], samples["peer"], PEER_BOUND) for name in files]
+        found += [_row(name, "importing the peer's", samples[name], samples["peer"], PEER_BOUND) for name in names]
         found.append(_row("peer", "python -c pass", samples["peer"], samples["nothing"], None))
     return found
 
@@ -125,7 +132,7 @@ def _add_peer(contestants: dict[str, Callable[[], Sample]], compiled: Mapping[st
 
 
 def _row(name: str, against: str, ours: list[Sample], theirs: list[Sample], bound: float | None) -> Row:
-    what = name if name == "peer" else f"trivet check {name}"
+    what = name if name in ("peer", COMPAT) else f"trivet check {name}"
     return Row("start", what, against, ratio(ours, theirs, cpu), bound)
 
 
