@@ -52,8 +52,15 @@ def channels(quick: bool, full: bool) -> Iterable[Row]:
     return channels.rows(10_000 if quick else channels.FILES, 3 if quick else 5)
 
 
+def bundles(quick: bool, full: bool) -> Iterable[Row]:
+    """Cytomine bundles read to their last byte, and the dimensions of large images."""
+    import bundles
+
+    return bundles.rows(0.25 if quick else 15 if full else 4, 1 if quick or full else 3)
+
+
 Part = Callable[[bool, bool], Iterable[Row]]
-PARTS: dict[str, Part] = {part.__name__: part for part in (startup, engine, units, containers, channels)}
+PARTS: dict[str, Part] = {part.__name__: part for part in (startup, engine, units, containers, channels, bundles)}
 
 
 def main() -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trivet.cli.reporting import Checked, report
+from trivet.contracts import contract as room
 from trivet.contracts import examine
 from trivet.runs.sources import complete, search, with_options
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
@@ -47,6 +48,8 @@ def _check(target: str, python: str | None, templates: TemplateOptions | None) -
         contract, kind = (document.contract, document.kind) if document else (None, None)
         if document is not None and (contract, kind) == ("kaapana", "container"):
             found += _of_project(source, document)
+        if document is not None and source.archive is not None:
+            found += room(document.contract).verify(document)
         checked.append(Checked(source.name, contract, kind, tuple(found)))
     return checked
 

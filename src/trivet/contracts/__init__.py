@@ -10,12 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # checking a document needs none of these, and each dataclass costs half a millisecond at import
+    from pathlib import Path
+
     from trivet.contracts.source import Source
     from trivet.contracts.written import Written
     from trivet.tasks.call import Call
     from trivet.tasks.document import Document
     from trivet.tasks.problem import Problem
     from trivet.tasks.task import Task
+    from trivet.tasks.values import Value
     from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
 
 CONTRACTS = ("kaapana", "cytomine", "fractal", "command")
@@ -60,6 +63,17 @@ class Contract(Protocol):
 
         Raises ProblemsError for what can't be written in it at all.
         """
+
+    # What follows is offered only by contracts that have something to say there.
+
+    def refusals(self, call: Call) -> Sequence[Problem]:
+        """What is wrong with a call beyond the types of its values (or is only warned of), before a run exists."""
+
+    def verify(self, document: Document) -> Sequence[Problem]:
+        """What is wrong with the archive a document came in, read to its last byte; placed in its file."""
+
+    def read_inputs(self, task: Task, folder: Path) -> tuple[dict[str, Value], Sequence[Problem]]:
+        """Values of inputs that lie in a directory as the program finds them, and what is wrong with them."""
 
 
 def contract(name: str) -> Contract:

@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 
 from trivet.images import manifests
 from trivet.images.layers import Layer, Tree
-from trivet.images.opening import ImageError, Tar, layer_members, members, open_archive, plain_name
+from trivet.images.opening import ImageError, NoImageError, Tar, layer_members, members, open_archive, plain_name
 
 _METADATA = 8 * 2**20
 _ALL_METADATA = 64 * 2**20
@@ -60,7 +60,7 @@ def describe(path: str, reference: str = "") -> ArchivedImage:
             config = _blob(manifest.get("config"))
             layers = [_blob(layer) for layer in manifest.get("layers") or ()]
         else:
-            raise ImageError("is no image: it has neither manifest.json nor index.json (made by docker save?)")
+            raise NoImageError("is no image: it has neither manifest.json nor index.json (made by docker save?)")
         if not isinstance(config, str) or not isinstance(layers, list):
             raise ImageError("has a manifest without configuration or layers")
         member = contents.real(config)

@@ -12,6 +12,7 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import IO, Any, cast
 
+_BLOCK = 2**18
 _HEADER_LIMIT = 2**20
 _MEMBER_LIMIT = 5_000_000
 _SMALL = 2**30
@@ -21,6 +22,18 @@ _ZSTANDARD = b"\x28\xb5\x2f\xfd"
 
 class ImageError(ValueError):
     """An image archive that can't be read, or must not be trusted; the message names the file."""
+
+
+class DamagedArchiveError(ImageError):
+    """An archive whose bytes are not what they were meant to be."""
+
+
+class NoImageError(ImageError):
+    """An archive that holds no image."""
+
+
+class OtherPlatformError(ImageError):
+    """An image that is there only for other machines than this one."""
 
 
 class _Header(tarfile.TarInfo):
@@ -57,6 +70,8 @@ def open_archive(path: str) -> Iterator[Tar]:
             if stream.read(4) == b"PK\3\4":
                 with zipfile.ZipFile(stream) as bundle, bundle.open(entry or _entry(bundle, file)) as inner:
                     yield _tar(inner, "r|*", size)
+                    while inner.read(_BLOCK):  # to the end, where the zip's checksum of the entry is compared
+                        pass
             elif entry:
                 raise ImageError("is not a zip archive")
             else:
@@ -65,9 +80,9 @@ def open_archive(path: str) -> Iterator[Tar]:
     except KeyError:
         raise ImageError(f"{file} has no entry {entry}") from None
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
+        raise type(error)(f"{path}: {error}") from None
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, RuntimeError, ValueError) as error:
-        raise ImageError(f"{path}: is not a readable image archive ({error})") from error
+        raise DamagedArchiveError(f"{path}: is not a readable image archive ({error})") from error
     except OSError as error:
         raise ImageError(f"{path}: {error.strerror or error}") from error
 
@@ -143,7 +158,7 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _tar(stream: IO[bytes], mode: str, stored: int) -> Tar:
-    tar = cast(Tar, Tar.open(fileobj=stream, mode=mode))  # type: ignore[call-overload]
+    tar = cast(Tar, Tar.open(fileobj=stream, mode=mode, bufsize=_BLOCK))  # type: ignore[call-overload]
     tar.stored = stored
     return tar
 

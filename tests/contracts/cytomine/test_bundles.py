@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
+import os
 import stat
+import struct
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +23,10 @@ from trivet.contracts.cytomine.bundle import open_bundle
 from trivet.contracts.source import Source
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.task import ContainerImage
+from trivet.testing.archives import blob, configuration, docker_archive, layer, write_tar
 
 Entries = list[tuple[str, bytes]]
+FULL = bool(os.environ.get("TRIVET_TEST_FULL"))
 TAR = b"\x00" * 1024
 
 
@@ -42,6 +47,12 @@ def refused(path: Path) -> list[str]:
 @pytest.fixture
 def text(good: dict[str, Any]) -> bytes:
     return json.dumps(good).encode()  # JSON is YAML
+
+
+@pytest.fixture(scope="session")
+def small_image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    tar = docker_archive(tmp_path_factory.mktemp("image") / "i.tar", [layer({"a": b"1"})], Entrypoint=["/a"])
+    return tar.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -167,22 +178,121 @@ def test_a_document_of_a_bundle_can_be_read_again_from_its_texts(text: bytes, tm
     assert cytomine.read(source).model.problems == ()
 
 
+def test_entries_that_share_their_bytes_are_refused(text: bytes, tmp_path: Path) -> None:
+    path = bundle(tmp_path, [("descriptor.yml", text), ("image.tar", bytes(1024))])
+    with zipfile.ZipFile(path, "a") as archive:
+        again = copy.copy(archive.getinfo("image.tar"))
+        again.filename = again.orig_filename = "again.tar"
+        archive.filelist.append(again)
+        archive.NameToInfo["again.tar"] = again
+        archive._didModify = True  # type: ignore[attr-defined]
+    assert "C106" in refused(path)
+
+
+def test_a_list_of_entries_that_is_too_long_is_not_read(
+    text: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = bundle(tmp_path, [("descriptor.yml", text), ("image.tar", TAR)])
+    monkeypatch.setattr(zips, "MAX_DIRECTORY", 50)
+    assert refused(path) == ["C100"]
+    # The same in the form that very large archives have.
+    raw = path.read_bytes()
+    at = raw.rindex(b"PK\x05\x06")
+    size, place = struct.unpack_from("<LL", raw, at + 12)
+    record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 2, 2, size, place)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    end = struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    path.write_bytes(raw[:at] + record + locator + end)
+    assert refused(path) == ["C100"]
+    monkeypatch.undo()
+    assert open_bundle(path).text
+
+
+def image_bundle(folder: Path, text: bytes, tar: Path, compression: int = zipfile.ZIP_STORED) -> Path:
+    return bundle(
+        folder, [("image.tar", tar.read_bytes()), ("descriptor.yml", text), ("logo.png", b"x" * 99)], compression
+    )
+
+
+def verified(path: Path) -> list[tuple[str, str, str]]:
+    found = cytomine.verify(cytomine.read(open_bundle(path)))
+    return [(problem.code, problem.severity, problem.file.removeprefix(f"{path}/")) for problem in found]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_good_bundle(text: bytes, tmp_path: Path, compression: int) -> None:
+    tar = docker_archive(tmp_path / "i.tar", [layer({"a": b"1"})], Entrypoint=["/a"])
+    assert verified(image_bundle(tmp_path, text, tar, compression)) == []
+
+
+def test_an_index_of_several_platforms_with_attestations(text: bytes, tmp_path: Path) -> None:
+    members: dict[str, bytes] = {"oci-layout": b"{}"}
+    content = layer({"a": b"1"})
+    config = blob(members, configuration([content], Cmd=["/a"]), "application/vnd.oci.image.config.v1+json")
+    layers = [blob(members, content, "application/vnd.oci.image.layer.v1.tar")]
+    manifest = json.dumps({"config": config, "layers": layers}).encode()
+    architecture = json.loads(configuration([]))["architecture"]
+    listed = [
+        blob(members, manifest, "m", platform={"os": "linux", "architecture": architecture}),
+        blob(members, b'{"other": 1}', "m", platform={"os": "linux", "architecture": "s390x"}),
+        blob(members, b"{}", "m", annotations={"vnd.docker.reference.type": "attestation-manifest"}),
+    ]
+    names = {"io.containerd.image.name": "x:1"}
+    index = blob(members, json.dumps({"manifests": listed}).encode(), "i", annotations=names)
+    members["index.json"] = json.dumps({"manifests": [index]}).encode()
+    assert verified(image_bundle(tmp_path, text, write_tar(tmp_path / "i.tar", members))) == []
+    only = [blob(members, b'{"other": 1}', "m", platform={"os": "linux", "architecture": name}) for name in ("a", "b")]
+    members["index.json"] = json.dumps({"manifests": only}).encode()
+    tar = write_tar(tmp_path / "i.tar", members)
+    assert verified(image_bundle(tmp_path, text, tar)) == [("C112", "warning", "image.tar")]
+
+
+def test_what_is_wrong_with_an_image(text: bytes, tmp_path: Path) -> None:
+    tar = tmp_path / "i.tar"
+    write_tar(tar, {"manifest.jsn": b"{}"})
+    assert verified(image_bundle(tmp_path, text, tar)) == [("C111", "error", "image.tar")]
+    tar.write_bytes(b"no tar at all")
+    assert verified(image_bundle(tmp_path, text, tar)) == [("C110", "error", "image.tar")]
+    write_tar(tar, {"manifest.json": b'[{"Config": "c.json", "Layers": []}]'})
+    assert verified(image_bundle(tmp_path, text, tar)) == [("C110", "error", "image.tar")]
+    docker_archive(tar, [layer({"a": b"1"})], tags=())
+    path = image_bundle(tmp_path, text, tar)
+    assert verified(path) == [("C114", "error", "image.tar"), ("C115", "warning", "image.tar")]
+
+
+@pytest.mark.parametrize(("entry", "code"), [("image.tar", "C110"), ("logo.png", "C113")])
+def test_a_bit_that_fell_over_is_found(entry: str, code: str, text: bytes, tmp_path: Path) -> None:
+    tar = docker_archive(tmp_path / "i.tar", [layer({"a": b"1" * 5000})], Entrypoint=["/a"])
+    path = image_bundle(tmp_path, text, tar)
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"1" * 5000) + 2500 if entry == "image.tar" else raw.index(b"x" * 99) + 9
+    raw[at] ^= 1
+    path.write_bytes(raw)
+    assert verified(path) == [(code, "error", entry)]
+
+
 @given(changes=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), min_size=1, max_size=20))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=10_000 if FULL else 200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_damaged_bundles_never_raise_anything_else(
-    changes: list[tuple[int, int]], text: bytes, tmp_path_factory: pytest.TempPathFactory
+    changes: list[tuple[int, int]], text: bytes, small_image: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("descriptor.yml", text)
-        archive.writestr("image.tar", TAR)
+        archive.writestr("image.tar", small_image)
     raw = bytearray(stream.getvalue())
     for place, value in changes:
         raw[place % len(raw)] = value
-    path = tmp_path_factory.mktemp("damaged") / "b.zip"
+    path = tmp_path_factory.getbasetemp() / "damaged.zip"
     path.write_bytes(raw)
     try:
         source = open_bundle(path)
     except ProblemsError:
+        path.unlink()
         return
-    cytomine.check(cytomine.read(source))
+    document = cytomine.read(source)
+    cytomine.check(document)
+    cytomine.verify(document)
+    path.unlink()

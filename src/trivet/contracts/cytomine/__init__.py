@@ -36,6 +36,15 @@ def check(document: Document) -> Sequence[Problem]:
     return document.model.problems  # type: ignore[no-any-return]
 
 
+def verify(document: Document) -> Sequence[Problem]:
+    from trivet.contracts.cytomine import bundle
+
+    model = document.model
+    if model.archive is None or model.archive_image is None:
+        return ()
+    return bundle.verify(model.archive, model.archive_image)
+
+
 def tasks(document: Document) -> Sequence[Task]:
     from trivet.contracts.cytomine.document import task_of
 

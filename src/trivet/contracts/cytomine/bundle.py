@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from trivet.contracts.cytomine.model import Descriptor
-from trivet.contracts.cytomine.zips import files_of, unsafe
+from trivet.contracts.cytomine.zips import files_of, opened, unsafe
 from trivet.contracts.source import MAX_BYTES, Source, decode
+from trivet.images.archive import describe
+from trivet.images.manifests import this_platform
+from trivet.images.opening import ImageError, NoImageError, OtherPlatformError
 from trivet.tasks.problem import Problem, ProblemsError
 
 
@@ -20,7 +24,7 @@ def open_bundle(path: Path) -> Source:
     """
     shown = str(path)
     try:
-        with zipfile.ZipFile(path) as bundle:
+        with opened(path) as bundle:
             problems = list(unsafe(bundle))
             descriptor = _descriptor(bundle, problems)
             if descriptor is None or problems:
@@ -49,7 +53,7 @@ def find_image(path: Path, descriptor: Descriptor) -> tuple[str | None, list[Pro
     """
     shown = str(path)
     try:
-        with zipfile.ZipFile(path) as bundle:
+        with opened(path) as bundle:
             tars = [entry.filename for entry in files_of(bundle) if entry.filename.endswith(".tar")]
     except (OSError, zipfile.BadZipFile, ValueError) as error:
         return None, [Problem("C100", f"can't be read: {error}", file=shown)]
@@ -65,6 +69,58 @@ def find_image(path: Path, descriptor: Descriptor) -> tuple[str | None, list[Pro
         message = f"configuration.image.file names `{descriptor.image_file}`, which is not there; `{found}` is used"
         return found, [Problem("C109", message, "warning", "correct the name", file=shown)]
     return found, []
+
+
+def verify(path: Path, image: str) -> list[Problem]:
+    """Read a bundle to its last byte: what is damaged, and what is wrong with the image at the entry ``image``.
+
+    Nothing is unpacked or kept in memory; the image's digest is computed and compared.
+    """
+    shown = str(path)
+    problems: list[Problem] = []
+    try:
+        with opened(path) as bundle:
+            for entry in files_of(bundle):
+                if entry.filename != image:  # the image is read below
+                    problems += _damaged(bundle, entry, shown)
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        return [Problem("C100", f"can't be read: {error}", file=shown)]
+    return [*problems, *(problem.at(f"{shown}/{image}") for problem in _image_problems(f"{path}!{image}"))]
+
+
+def _damaged(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo, shown: str) -> Iterator[Problem]:
+    try:
+        with bundle.open(entry) as stream:
+            while stream.read(2**20):
+                pass
+    except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        yield Problem("C113", f"can't be read: {error}", hint="make the bundle anew", file=f"{shown}/{entry.filename}")
+
+
+def _image_problems(archive: str) -> Iterator[Problem]:
+    try:
+        image = describe(archive)
+    except NoImageError as error:
+        yield Problem("C111", _reason(error, archive), hint="save it with docker save")
+    except OtherPlatformError as error:
+        yield Problem("C112", _reason(error, archive), "warning", "build it for this machine to run it here")
+    except ImageError as error:
+        yield Problem("C110", _reason(error, archive), hint="save the image and make the bundle anew")
+    else:
+        if image.platform != this_platform():
+            message = f"is for {image.platform}, and this machine is {this_platform()}"
+            yield Problem("C112", message, "warning", "build it for this machine to run it here")
+        start = image.config.get("config")
+        if not isinstance(start, dict) or not (start.get("Entrypoint") or start.get("Cmd")):
+            hint = "write ENTRYPOINT in the Dockerfile: no arguments are given"
+            yield Problem("C114", "starts nothing: it has neither entrypoint nor command", hint=hint)
+        if not image.tags:
+            hint = "save it by its name, not by its id"
+            yield Problem("C115", "was saved without a name, which the public engine needs", "warning", hint)
+
+
+def _reason(error: ImageError, archive: str) -> str:
+    return str(error).removeprefix(f"{archive}: ")
 
 
 def _descriptor(bundle: zipfile.ZipFile, problems: list[Problem]) -> zipfile.ZipInfo | None:

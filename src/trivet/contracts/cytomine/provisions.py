@@ -142,4 +142,4 @@ def _is_array(data: Any) -> bool:
 
 
 def _has_index(item: dict[str, Any]) -> bool:
-    return isinstance(item["index"], int) and not isinstance(item["index"], bool)
+    return isinstance(item.get("index"), int) and not isinstance(item["index"], bool)

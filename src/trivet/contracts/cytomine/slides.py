@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from trivet.contracts.cytomine.pictures import Picture, inspect
-from trivet.contracts.cytomine.zips import files_of, unsafe
+from trivet.contracts.cytomine.zips import files_of, opened, unsafe
 
 
 def of_directory(path: Path) -> tuple[Picture, int]:
@@ -27,7 +27,7 @@ def of_directory(path: Path) -> tuple[Picture, int]:
 def of_zip(path: Path) -> tuple[Picture, int]:
     """The slide in a zip and its unpacked size in bytes. Raises ValueError when it is none or unsafe, OSError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as archive:
             problems = [problem.message for problem in unsafe(archive)]
             if problems:
                 raise ValueError(f"is an unsafe zip: {'; '.join(problems)}")
@@ -43,7 +43,7 @@ def of_zip(path: Path) -> tuple[Picture, int]:
 def unpack(path: Path, target: Path) -> None:
     """Unpack a zip that `of_zip` found good into a new directory. Raises OSError."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as archive:
             for entry in files_of(archive):
                 file = target / entry.filename
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import stat
+import struct
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from trivet.tasks.problem import Problem
 
 MAX_ENTRIES = 10_000
+MAX_DIRECTORY = 16 * 1024**2
+"""Most bytes the list of entries may have: it is read into memory before anything else is known."""
+
 MAX_UNPACKED = 64 * 1024**3
 """Most bytes all entries together may have once unpacked."""
 
@@ -17,6 +24,17 @@ MAX_RATIO = 200
 
 _LARGE = 64 * 1024**2
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_COMMENT = 2**16
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A zip, opened when its list of entries is of a sane size. Raises zipfile.BadZipFile and OSError."""
+    size = _directory_size(path)
+    if size > MAX_DIRECTORY:
+        raise zipfile.BadZipFile(f"its list of entries has {size:,} bytes; at most {MAX_DIRECTORY:,} are read")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
 
 
 def files_of(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
@@ -36,6 +54,8 @@ def unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
     total = sum(entry.file_size for entry in entries)
     if total > MAX_UNPACKED:
         yield Problem("C106", f"unpacks to {total:,} bytes; at most {MAX_UNPACKED:,} are allowed")
+    if sum(entry.compress_size for entry in entries) > archive.start_dir:
+        yield Problem("C106", "has entries that share their bytes", hint="zip the files anew")
     seen: set[str] = set()
     for entry in entries:
         name = entry.filename
@@ -53,3 +73,21 @@ def unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
             yield Problem("C107", f"entry {name!r} is encrypted")
         elif entry.compress_type not in _METHODS:
             yield Problem("C107", f"entry {name!r} is compressed in a way that is not read", hint="use deflate or none")
+
+
+def _directory_size(path: Path) -> int:
+    """Bytes of a zip's list of entries, as its last record says; 0 where there is none."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(end - _COMMENT - 22, 0))
+        tail = stream.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or at + 22 > len(tail):
+            return 0
+        (size,) = struct.unpack_from("<L", tail, at + 12)
+        if size != 0xFFFFFFFF or at < 20 or tail[at - 20 : at - 16] != b"PK\x06\x07":
+            return int(size)
+        (place,) = struct.unpack_from("<Q", tail, at - 12)
+        stream.seek(min(place, end))
+        record = stream.read(56)
+        return int(struct.unpack_from("<Q", record, 40)[0]) if len(record) == 56 else 0
