@@ -215,8 +215,9 @@ def test_a_missing_program_is_told_by_name(bench: Bench) -> None:
     assert "no-such-program" in ended.message
 
 
-def test_a_missing_image_has_the_daemons_words(bench: Bench) -> None:
-    ended = bench.run_one(Invocation(ContainerImage("registry.invalid/lab/none:1"), None))
+@pytest.mark.parametrize("registry", ["registry.invalid", "registry.invalid:5000"])
+def test_a_missing_image_has_the_daemons_words(bench: Bench, registry: str) -> None:
+    ended = bench.run_one(Invocation(ContainerImage(f"{registry}/lab/none:1"), None))
     assert (ended.exit_code, ended.reason) == (None, Reason.IMAGE_PULL)
     assert "registry.invalid" in ended.message
     assert any(isinstance(event, Waiting) and "pulling" in event.message for event in bench.told)

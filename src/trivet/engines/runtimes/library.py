@@ -9,6 +9,7 @@ from threading import Lock
 from trivet.engines.runtimes.api import Api, ApiError
 from trivet.engines.runtimes.credentials import registry_auth
 from trivet.images.archive import ImageError, describe, loadable
+from trivet.images.references import HUB, parse
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import Login
 
@@ -100,10 +101,20 @@ class Library:
 
     def _look(self, name: str) -> tuple[LocalImage, set[str]] | None:
         """A local image with the digests it has in registries."""
-        image = self._api.image(name) or self._api.image(f"localhost/{name}")
+        image = self._api.image(name)
+        if image is None and _may_be_built_here(name):
+            image = self._api.image(f"localhost/{name}")
         if image is None:
             return None
         config = image.get("Config") or {}
         identifier = "sha256:" + str(image["Id"]).removeprefix("sha256:")
         digests = {str(one).partition("@")[2] for one in image.get("RepoDigests") or ()}
         return LocalImage(identifier, config.get("User") or ""), digests
+
+
+def _may_be_built_here(name: str) -> bool:
+    """True for a name without a registry: Podman keeps what was built on this machine as ``localhost/NAME``."""
+    try:
+        return parse(name).host == HUB
+    except ValueError:
+        return False
