@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -130,7 +131,25 @@ def test_what_does_not_fit_its_template_is_refused_before_anything_starts(
 
 def test_there_is_no_cluster(task_api: TaskApi) -> None:
     task_api.write("task.json", TASK)
-    assert "--mode k8s" in task_api("run", "task.json", "--mode", "k8s", code=1).stderr
+    assert "--dry-run" in task_api("run", "task.json", "--mode", "k8s", code=1).stderr
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["validname", "valid-name-123", "evaluate-segmentations-250922070517319578-put-eval-metrics-to-", "a" * 64, "A_b"],
+)
+def test_what_would_be_started_is_shown_without_daemon_or_cluster(task_api: TaskApi, name: str) -> None:
+    nowhere = {"DOCKER_HOST": "unix:///nowhere", "CONTAINER_HOST": "unix:///nowhere", "KUBECONFIG": "/nowhere"}
+    tool = TaskApi(task_api.cwd, task_api.home, nowhere)
+    task = tool.task(name="task.json", config={"type": "k8s", "namespace": "mine"})
+    data = json.loads(task.read_text()) | {"name": name}
+    tool.write("task.json", data)
+    [pod] = json.loads(tool("run", task, "--dry-run", "--mode", "k8s").stdout)["items"]
+    assert re.fullmatch("[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?", pod["metadata"]["name"])
+    assert pod["metadata"]["namespace"] == "mine"
+    [container] = json.loads(tool("run", task, "--dry-run").stdout)
+    assert (container["kind"], container["Image"]) == ("Container", IMAGE)
+    assert tool.runs() == []
 
 
 @pytest.mark.parametrize(

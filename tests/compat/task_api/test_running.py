@@ -105,6 +105,19 @@ def test_watching_gives_the_containers_exit_code_and_its_bytes(task_api: TaskApi
     assert "exit code 7" in task_api("check-task-run", "r", code=7).stdout
 
 
+def test_a_reader_who_has_enough_ends_the_watching_only(task_api: TaskApi, waiting: Path) -> None:
+    process = task_api.start("run", waiting, "--watch")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline() == "up\n"
+    process.stdout.close()
+    (task_api.cwd / "flags/go").touch()
+    errors = process.stderr.read()
+    assert process.wait(timeout=PATIENCE) == 141
+    assert "Traceback" not in errors
+    assert "exit code 6" in task_api("check-task-run", task_api.record(), code=6).stdout
+
+
 def test_out_of_memory_is_137_whatever_the_program_says(task_api: TaskApi) -> None:
     task = task_api.task(
         script="dd if=/dev/zero of=/dev/null bs=256M count=1; exit 3", resources={"limits": {"memory": "16Mi"}}
@@ -215,6 +228,20 @@ def test_no_password_is_written_anywhere(task_api: TaskApi) -> None:
     files = [path for root in (tool.cwd, tool.home) for path in root.rglob("*") if path.is_file()]
     assert len(files) > 3
     assert not [path for path in files if b"Tr0ub4dor" in path.read_bytes()]
+
+
+def test_a_run_that_was_damaged_is_told(task_api: TaskApi) -> None:
+    task_api("run", task_api.task(script="echo x"), "--watch")
+    [run] = task_api.runs()
+    text = (run / "run.json").read_text()
+    for broken in (text[:100], "{}", text.replace('"document"', '"documents"')):
+        (run / "run.json").write_text(broken)
+        for word in ("logs", "check-task-run"):
+            assert f"the record of run {run.name} can't be read" in task_api(word, task_api.record(), code=1).stderr
+    (run / "run.json").write_text(text)
+    for log in (run / "logs").iterdir():
+        log.unlink()
+    assert "can't be read" in task_api("logs", task_api.record(), code=1).stderr
 
 
 def test_a_run_that_was_removed_is_told(task_api: TaskApi) -> None:

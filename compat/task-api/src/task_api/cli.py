@@ -31,8 +31,10 @@ def _run(arguments: Sequence[str] | None) -> int:
 
             return validate(given.file, given.schema, given.format)
         case "run":
-            from task_api.running import run
+            from task_api.running import rehearse, run
 
+            if given.dry_run:
+                return rehearse(given.file, given.mode)
             return run(given.file, given.mode, given.watch, given.output, given.monitor_memory)
         case "logs":
             from task_api.following import logs
@@ -68,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     _switch(run, "--watch", False, "show what the task prints, and wait for its end")
     run.add_argument("--output", metavar="PATH", help="where the record goes (default: task_run-<id>.pkl, here)")
     _switch(run, "--monitor-memory", False, "wait for the task's end, then tell its peak memory beside its inputs")
+    run.add_argument("--dry-run", action="store_true", help="print what would be started, as JSON, and start nothing")
 
     logs = command("logs", "Print what a task printed.")
     logs.add_argument("record", metavar="RECORD", help="a record that `run` wrote")

@@ -11,18 +11,19 @@ from typing import Any
 
 from task_api import records
 from task_api.reading import refusal, tell
+from trivet.cli.reporting import printable
 from trivet.records.codec import run_result_from_json
 from trivet.records.directory import RunDirectory
 from trivet.runs import follow, start
 from trivet.runs.adoption import orphaned
-from trivet.runs.progress import read
+from trivet.runs.progress import Progress, read
 from trivet.runs.summary import summarise
 from trivet.tasks.states import Reason, RunState
 from trivet.tasks.work import RunResult
 
 OUT_OF_MEMORY = 137
-LOOK = 0.1
-"""Seconds between two looks at a run's record."""
+FIRST, LAST = 0.05, 0.5
+"""Seconds between two looks at a run's record: they become longer."""
 
 REVIVE = 5.0
 """Seconds between two looks whether somebody drives a run at all."""
@@ -34,7 +35,12 @@ def logs(record: str, watch: bool) -> int:
     if watch and not is_over(run):
         show_until_over(run)
         return 0
-    for _, text in follow.parts(run, read(run)):
+    progress = progress_of(run)
+    try:
+        texts = [text for _, text in follow.parts(run, progress)]
+    except OSError as error:
+        raise refusal("A004", f"the log of run {run.id} can't be read: {error}") from None
+    for text in texts:
         print_bytes(text)
     return 0
 
@@ -48,7 +54,7 @@ def check(record: str, watch: bool) -> int:
         print(f"{run.id}  {summarise(run).state}")
         return 0
     code, words = ending(run)
-    print(f"{run.id}  {words}")
+    print(printable(f"{run.id}  {words}"))
     tell_leftovers(run, code)
     return code
 
@@ -64,15 +70,23 @@ def ending(run: RunDirectory) -> tuple[int, str]:
     what it wrote did not get to its place. An output without files is no failure here.
     """
     result: RunResult = run_result_from_json(_record(run)["result"])
-    outcome = read(run).outcomes.get(0)
+    outcome = progress_of(run).outcomes.get(0)
     code = outcome.exit_code if outcome is not None else None
     if Reason.OOM in (result.reason, outcome.reason if outcome is not None else None):
         code = OUT_OF_MEMORY
     elif code is None or (code == 0 and result.state is not RunState.FINISHED and not _lacks_files(result)):
         code = 1
     state = RunState.FINISHED if code == 0 else result.state
-    because = f": {result.message}" if result.message else ""
-    return code, f"{state.value}, exit code {code}{because}"
+    words = f"{state.value}, exit code {code}"
+    return code, words if result.message in ("", f"exit code {code}") else f"{words}: {result.message}"
+
+
+def progress_of(run: RunDirectory) -> Progress:
+    """How far a run is. Raises ProblemsError when nobody can tell."""
+    try:
+        return read(run)
+    except (OSError, ValueError, KeyError) as error:
+        raise refusal("A004", f"the record of run {run.id} can't be read: {error}") from None
 
 
 def tell_leftovers(run: RunDirectory, code: int) -> None:
@@ -82,12 +96,24 @@ def tell_leftovers(run: RunDirectory, code: int) -> None:
 
 
 def show_until_over(run: RunDirectory, driver: subprocess.Popen[bytes] | None = None) -> None:
-    """Print what a task prints until it is over, and what is to be said about its outputs."""
-    live = follow.LiveLogs(run, print_bytes)
+    """Print what a task prints until it is over, and what is to be said about its outputs. Raises OSError when it can't
+    be printed."""
+    faults: list[OSError] = []
+
+    def write(data: bytes) -> None:
+        try:
+            if not faults:
+                print_bytes(data)
+        except OSError as error:  # nobody reads any more: said in the main thread
+            faults.append(error)
+
+    live = follow.LiveLogs(run, write)
     try:
-        wait(run, lambda: is_over(run), driver)
+        wait(run, lambda: bool(faults) or is_over(run), driver)
     finally:
         live.close()
+    if faults:
+        raise faults[0]
     tell(run_result_from_json(_record(run)["result"]).problems)
 
 
@@ -97,9 +123,10 @@ def wait(run: RunDirectory, enough: Callable[[], bool], driver: subprocess.Popen
     ``driver`` is the process that drives it, when it is a child of this one. Raises ProblemsError when the run can't
     be driven at all.
     """
-    looked, revived = time.monotonic(), False
+    looked, revived, pause = time.monotonic(), False, FIRST
     while not enough():
-        time.sleep(LOOK)
+        time.sleep(pause)
+        pause = min(1.2 * pause, LAST)
         if driver is not None:
             gone = driver.poll() is not None
         elif time.monotonic() - looked > REVIVE:

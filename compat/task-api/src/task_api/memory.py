@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from task_api.following import progress_of
 from trivet.contracts.kaapana.limits import growth, need
 from trivet.contracts.kaapana.measuring import measure_listed
 from trivet.contracts.kaapana.model import Channel
 from trivet.contracts.kaapana.ports import template_of
 from trivet.records.directory import RunDirectory
-from trivet.runs.progress import read
 from trivet.tasks.quantities import format_memory
 
 Listed = Sequence[tuple[str, int]]
@@ -20,7 +20,7 @@ def report(run: RunDirectory) -> Iterator[str]:
 
     A rule that asks for no more than the task used is warned of: it is too small, whatever else set the limit.
     """
-    progress = read(run)
+    progress = progress_of(run)
     outcome = progress.outcomes.get(0)
     peak = outcome.peak_memory if outcome is not None else None
     if outcome is None or peak is None:

@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from task_api import records
-from task_api.following import ending, is_over, show_until_over, tell_leftovers, wait
+from task_api.following import ending, is_over, progress_of, show_until_over, tell_leftovers, wait
 from task_api.reading import refusal, tell, text_file
 from task_api.validating import LENIENT
+from trivet.cli.reporting import printable
 from trivet.contracts.kaapana import detection, document, ports, rules
 from trivet.contracts.source import Source
 from trivet.records import codec, home
 from trivet.records.directory import RunDirectory
 from trivet.runs import adoption, inputs, start
 from trivet.runs.options import Options
-from trivet.runs.progress import read
 from trivet.runs.sources import complete, with_options
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
@@ -34,33 +34,43 @@ def run(file: str, mode: str, watch: bool, output: str | None, monitor_memory: b
     """
     if mode == "k8s":
         message = "tasks are started on this machine only; there is no cluster behind --mode k8s yet"
-        raise refusal("A006", message, "leave --mode out")
+        hint = "leave --mode out, or see by --dry-run what would be started"
+        raise refusal("A006", message, hint)
     adoption.adopt(home())
     call = bound(file)
     directory = _created(call, output, mode)
-    driver = start.detach(directory)
-    print(f"{directory.id}  {call.task.name}", file=sys.stderr)
+    driver = start.detach(directory, call.task.document.secrets)
+    _say(f"{directory.id}  {call.task.name}")
     try:
         wait(directory, lambda: _begun(directory), driver)
-        for notes in read(directory).notes.values():
+        for notes in progress_of(directory).notes.values():
             tell(notes)
         if watch:
             show_until_over(directory, driver)
         elif monitor_memory:
             wait(directory, lambda: is_over(directory), driver)
     except KeyboardInterrupt:
-        print(f"{directory.id}  goes on; `trivet cancel {directory.id}` ends it", file=sys.stderr)
+        _say(f"{directory.id}  goes on; `trivet cancel {directory.id}` ends it")
         raise
     if not (watch or monitor_memory):
         return _start_up(directory)
     code, words = ending(directory)
-    print(f"{directory.id}  {words}", file=sys.stderr)
+    _say(f"{directory.id}  {words}")
     tell_leftovers(directory, code)
     if monitor_memory:
         from task_api.memory import report
 
-        print(*report(directory), sep="\n", file=sys.stderr)
+        for line in report(directory):
+            _say(line)
     return code
+
+
+def rehearse(file: str, mode: str) -> int:
+    """Print the container, or the Pod, that `run` would start; nothing is asked of an engine."""
+    from trivet.cli.dry_run import show
+
+    engine = start.KUBERNETES if mode == "k8s" else "local"
+    return show(bound(file), Options(engine=engine, into_existing=True), as_json=True, show_secrets=False)
 
 
 def bound(file: str) -> Call:
@@ -108,20 +118,24 @@ def _created(call: Call, output: str | None, mode: str) -> RunDirectory:
         shutil.rmtree(directory.path, ignore_errors=True)
         message = f"the record can't be written, so nothing was started: {error.strerror or error}"
         raise refusal("A007", message, "give another --output", str(path)) from None
-    print(f"record: {path}", file=sys.stderr)
+    _say(f"record: {path}")
     tell(codec.problem_from_json(note) for note in directory.read()["notes"] if note["severity"] != "info")
     return directory
 
 
 def _begun(directory: RunDirectory) -> bool:
     """Whether the container runs, or it is known that it never will."""
-    return is_over(directory) or bool(read(directory).starts)
+    return is_over(directory) or bool(progress_of(directory).starts)
 
 
 def _start_up(directory: RunDirectory) -> int:
     """0 once the container was started, whatever became of it since; 1 with the reason when it never was."""
-    if not is_over(directory) or any(outcome.started for outcome in read(directory).outcomes.values()):
+    if not is_over(directory) or any(outcome.started for outcome in progress_of(directory).outcomes.values()):
         return 0
     _, words = ending(directory)
-    print(f"{directory.id}  {words}", file=sys.stderr)
+    _say(f"{directory.id}  {words}")
     return 1
+
+
+def _say(line: str) -> None:
+    print(printable(line), file=sys.stderr)
