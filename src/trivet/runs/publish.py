@@ -38,7 +38,9 @@ def obstacles(task: Task, options: Options) -> list[Problem]:
     if options.output and task.outputs and values.exists():
         hint = "another run has its results there; choose another --output"
         problems.append(Problem("B010", f"the values of the outputs would overwrite {values}", hint=hint))
-    for name, place in places(task, options, Path()).items():
+    wanted = places(task, options, Path())
+    problems += [] if options.into_existing else _shared(wanted)
+    for name, place in wanted.items():
         if not place.is_absolute():
             continue  # in the run's own directory, which is new
         for path in _taken(place, options.into_existing):
@@ -50,6 +52,17 @@ def obstacles(task: Task, options: Options) -> list[Problem]:
             why = "can't be written" if parent.is_dir() else "is not a directory"
             problems.append(Problem("B013", f"output `{name}` can't go to {place}: {parent} {why}"))
     return problems
+
+
+def _shared(places: Mapping[str, Path]) -> list[Problem]:
+    """A problem for every two outputs of which one would get into the other."""
+    named = [(name, Path(os.path.normpath(place))) for name, place in places.items()]
+    return [
+        Problem("B010", f"outputs `{one}` and `{other}` both go to {place}", hint="each needs a place of its own")
+        for number, (other, place) in enumerate(named)
+        for one, before in named[:number]
+        if place.is_relative_to(before) or before.is_relative_to(place)
+    ]
 
 
 def _taken(place: Path, into_existing: bool) -> list[Path]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from trivet.engines.runtimes.daemon import Daemon
 from trivet.engines.runtimes.library import LocalImage
 from trivet.engines.runtimes.logs import LogFile, frames
 from trivet.engines.runtimes.outcomes import ended_outcome, instant
+from trivet.engines.runtimes.ownership import give_back, user_inside
 from trivet.tasks.states import Reason
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import AttemptId, Invocation, LogPart, Outcome
@@ -122,6 +124,7 @@ class Container:
         daemon = self._daemon
         if daemon.own_groups:
             self._group = "/" + self.name
+        invocation = replace(invocation, user=user_inside(invocation.user, daemon.rootless))
         body = request.creation(invocation, image.id, terms, parent=self._group, cpus=daemon.cpus, podman=daemon.podman)
         self._warnings = self._api.create(self.name, body)
         if invocation.resources.memory is not None and not daemon.limits_memory:
@@ -214,7 +217,8 @@ class Container:
         used = usage.read_parent(self._group) if self._group else usage.Usage()
         if not used.measured_by and self._sampler is not None:
             used = self._sampler.result()
-        notes = [*self._warnings, *filter(None, [log.fault])]
+        unowned = give_back(self._api, details, self._daemon.directory, self._daemon.rootless)
+        notes = [*self._warnings, *filter(None, [log.fault, unowned])]
         part = LogPart(terms.log, log.offset, log.length) if log.length else None
         return ended_outcome(details, terms, reason=self._reason, used=used, log=part, notes=notes)
 
