@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trivet.cli.reporting import Checked, report
@@ -23,9 +24,16 @@ def check(
     strict: bool = False,
     python: str | None = None,
     templates: TemplateOptions | None = None,
+    selected: tuple[str, ...] = (),
+    ignored: tuple[str, ...] = (),
 ) -> int:
-    """Check all targets and report in one of the formats; the exit code is 1 when there is an error."""
+    """Check all targets and report in one of the formats; the exit code is 1 when there is an error.
+
+    ``selected`` and ``ignored`` hold codes or how they begin; what prevents reading is told whatever they say.
+    """
     checked = [one for target in targets for one in _check(target, python, templates)]
+    if selected or ignored:
+        checked = [_chosen(one, selected or ("",), ignored) for one in checked]
     if strict:
         checked = [one.strict() for one in checked]
     report(form, checked)
@@ -48,10 +56,23 @@ def _check(target: str, python: str | None, templates: TemplateOptions | None) -
         contract, kind = (document.contract, document.kind) if document else (None, None)
         if document is not None and (contract, kind) == ("kaapana", "container"):
             found += _of_project(source, document)
+        elif contract == "fractal" and document is not None:
+            from trivet.contracts.fractal import lint
+
+            found += source.place(lint.check(document))
         if document is not None and source.archive is not None:
             found += room(document.contract).verify(document)
         checked.append(Checked(source.name, contract, kind, tuple(found)))
     return checked
+
+
+def _chosen(checked: Checked, selected: tuple[str, ...], ignored: tuple[str, ...]) -> Checked:
+    problems = (
+        problem
+        for problem in checked.problems
+        if problem.code.startswith("T") or (problem.code.startswith(selected) and not problem.code.startswith(ignored))
+    )
+    return replace(checked, problems=tuple(problems))
 
 
 def _of_project(source: Source, document: Document) -> list[Problem]:

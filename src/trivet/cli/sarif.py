@@ -14,6 +14,7 @@ _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 _FAMILIES = {
     "B": "The values of a task's inputs",
     "C": "The Cytomine App Engine's contract",
+    "E": "Restrictions of the Fractal web form on schemas of arguments",
     "F": "The Fractal contract",
     "K": "The Kaapana Task API",
     "R": "The plain command's form",
