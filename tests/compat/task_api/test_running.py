@@ -214,6 +214,23 @@ def test_one_host_directory_can_be_several_channels(task_api: TaskApi) -> None:
     assert {path.name: path.read_text() for path in (task_api.cwd / "data/item").iterdir()} == {"a": "A", "b": "AA"}
 
 
+def test_two_outputs_may_go_to_one_directory(task_api: TaskApi) -> None:
+    script = "for n in one two; do mkdir -p /out/$n/item; echo $n > /out/$n/item/$n; done"
+    task_api("run", task_api.task(script=script, outputs={"one": "out", "two": "out"}), "--watch")
+    found = {path.name: path.read_text() for path in (task_api.cwd / "out/item").iterdir()}
+    assert found == {"one": "one\n", "two": "two\n"}
+
+
+def test_results_that_do_not_get_to_their_place_are_a_failure(task_api: TaskApi) -> None:
+    (task_api.cwd / "out").mkdir()
+    (task_api.cwd / "out/item").write_text("mine")
+    task = task_api.task(script="mkdir /out/results/item; echo x > /out/results/item/x", outputs={"results": "out"})
+    done = task_api("run", task, "--watch", code=1)
+    assert "out/item" in done.stderr
+    assert "what it wrote is in" in done.stderr
+    assert (task_api.cwd / "out/item").read_text() == "mine"
+
+
 def test_an_output_without_files_is_said_and_is_no_failure(task_api: TaskApi) -> None:
     done = task_api("run", task_api.task(outputs={"results": "out"}), "--watch")
     assert "nothing was written to output channel `results`" in done.stderr
