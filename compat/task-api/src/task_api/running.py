@@ -66,7 +66,7 @@ def run(file: str, mode: str, watch: bool, output: str | None, monitor_memory: b
 
 
 def rehearse(file: str, mode: str) -> int:
-    """Print the container, or the Pod, that `run` would start; nothing is asked of an engine."""
+    """Print the container, or the Pod, that `run` would start. Only the image may be read, for its templates."""
     from trivet.cli.dry_run import show
 
     engine = start.KUBERNETES if mode == "k8s" else "local"
