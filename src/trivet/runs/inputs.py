@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trivet.contracts.parsing import parse_json
 from trivet.runs.adoption import find
 from trivet.tasks import types
 from trivet.tasks.call import Call, bind
@@ -199,10 +199,10 @@ def _parsed(port: Port, kind: ValueType, text: str) -> Value:
         case types.Array() | types.Geometry():
             return _from_python(port, kind, _json(text), False)
         case types.Json():
-            try:
-                return from_json(json.loads(text))
-            except ValueError:
-                return text
+            data, problem = parse_json(text)
+            if problem is not None and problem.code == "T006":
+                raise ValueError(f"{text[:40]!r} is {problem.message}")
+            return text if problem is not None else from_json(data)
         case _:
             return text
 
@@ -273,7 +273,7 @@ def _number(text: str) -> int | float:
 
 
 def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{text[:40]!r} is not valid JSON: {error}") from None
+    data, problem = parse_json(text)
+    if problem is not None:
+        raise ValueError(f"{text[:40]!r} is {problem.message}")
+    return data
