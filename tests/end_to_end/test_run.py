@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import contextlib
 import json
 import os
 import signal
@@ -189,3 +190,31 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_starts(trivet: C
     assert done.returncode in (1, 2)
     assert "file/below" in done.stderr
     assert trivet.runs() == []
+
+
+def test_outputs_that_have_no_room_in_their_place_stay_with_the_run(trivet: CommandLine, small_disk: Path) -> None:
+    task = trivet.task(command=["sh", "-c", "head -c 4000000 /dev/zero > {big}"], outputs={"big": "file"})
+    done = trivet("run", task, "--output", str(small_disk / "out"), code=1)
+    assert f"{small_disk}/out/.big.part: No space left on device" in done.stderr
+    assert list((small_disk / "out").iterdir()) == []
+    [run] = trivet.runs()
+    assert (run / "work/0/1/outputs/big").stat().st_size == 4_000_000
+
+
+def test_a_home_that_cannot_be_written_is_told_and_can_still_be_read(trivet: CommandLine, small_disk: Path) -> None:
+    task = trivet.task(command=["true"])
+    full = CommandLine(small_disk / "home", trivet.cwd)
+    full("run", task)
+    [run] = full.runs()
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb", buffering=0) as filler:
+        while filler.write(bytes(1024)):
+            pass
+    refused = full("run", task, code=1)
+    assert f"runs can't be recorded in {full.home}: No space left on device" in refused.stderr
+    listed = full("runs")
+    assert run.name in listed.stdout
+    assert "runs themselves are safe" in listed.stderr
+    full("rm", run.name)
+    assert full.runs() == []
+    nowhere = CommandLine(Path("/proc/nowhere"), trivet.cwd)
+    assert "runs can't be recorded in /proc/nowhere" in nowhere("run", task, code=1).stderr

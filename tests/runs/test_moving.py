@@ -93,6 +93,15 @@ def test_a_directory_moves_to_another_file_system(tmp_path: Path, small_disk: Pa
     assert tree(small_disk / "to") == {"a/x": "new", "link": "-> nowhere"}
 
 
+@pytest.mark.parametrize("name", ["big", "directory"])
+def test_what_does_not_fit_leaves_nothing_and_stays_where_it_was(tmp_path: Path, small_disk: Path, name: str) -> None:
+    source = fill(tmp_path / "from", {"big": "x" * 2_000_000, "directory/big": "x" * 2_000_000})
+    with pytest.raises(OSError, match="No space left"):
+        move(source / name, small_disk / "to")
+    assert list(small_disk.iterdir()) == []
+    assert len((source / name.replace("directory", "directory/big")).read_text()) == 2_000_000
+
+
 def task(place: Path) -> Task:
     port = Port("out", types.Directory(), "out", place=str(place))
     document = Document("kaapana", "task", {}, "/", "task.json", None)

@@ -136,7 +136,13 @@ def command(
         return show(*_call(target, (*values, *files), given), as_json, show_secrets)
     adoption.adopt(home())
     call, options = _call(target, (*values, *files), given)
-    run = start.create(call, options, home())
+    try:
+        run = start.create(call, options, home())
+    except OSError as error:
+        reason = error.strerror or error
+        raise click.ClickException(
+            f"runs can't be recorded in {home()}: {reason}; TRIVET_HOME names another place"
+        ) from None
     for note in run.read()["notes"]:
         print(*problem_lines(problem_from_json(note)), sep="\n", file=sys.stderr)
     if not watch:

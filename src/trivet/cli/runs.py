@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from trivet.tasks.states import RunState
+
+if TYPE_CHECKING:
+    from trivet.runs.summary import Summary
 
 
 @click.command("runs", epilog="Example: trivet runs --state FAILED --limit 5")
@@ -49,13 +54,21 @@ def command(
     from trivet.runs import adoption
 
     adoption.adopt(home())
-    try:
-        index = Index(home(), url or default_url(home()))
+
+    def listed(url: str) -> list[Summary]:
+        index = Index(home(), url)
         index.rebuild() if rebuild else index.refresh()
         rows = index.runs([state.upper() for state in states], contract, None if everything else limit)
         index.close()
+        return rows
+
+    try:
+        rows = listed(url or default_url(home()))
     except IndexUnusableError as error:
-        raise click.ClickException(str(error)) from None
+        if url:
+            raise click.ClickException(str(error)) from None
+        print(f"trivet: {error}", file=sys.stderr)
+        rows = listed("sqlite://")  # in memory: what can't be written can still be read
     if as_json:
         print(json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False))
         return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from trivet.records.directory import RunDirectory
@@ -48,8 +49,11 @@ def orphaned(run: RunDirectory) -> bool:
 
 
 def adopt(home: Path) -> list[RunDirectory]:
-    """Give every orphaned run of a home a driver in the background; which ones."""
-    orphans = [run for run in all_runs(home) if orphaned(run)]
-    for run in orphans:
-        detach(run)
-    return orphans
+    """Give every orphaned run of a home a driver in the background; which ones. A home that can't be written is only
+    looked at."""
+    adopted = []
+    for run in filter(orphaned, all_runs(home)):
+        with suppress(OSError):
+            detach(run)
+            adopted.append(run)
+    return adopted

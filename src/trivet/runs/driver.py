@@ -213,7 +213,7 @@ class Driver:
             into = self.options.into_existing
             outputs = publish(result.outputs, targets, values, self.directory.work, names, into)
         except OSError as error:
-            message = f"the outputs can't be published: {error}"
+            message = f"the outputs can't be put in their place: {_told(error)}"
             return replace(result, state=RunState.FAILED, reason=Reason.INVALID_OUTPUT, message=message)
         return replace(result, outputs=outputs)
 
@@ -317,6 +317,9 @@ class Driver:
 
 def _told(error: Exception) -> str:
     """An exception in one line; a fault of ours (nothing a user can cause) names its kind."""
+    if isinstance(error, OSError) and error.strerror:
+        path = error.filename2 or error.filename
+        return f"{path}: {error.strerror}" if path else error.strerror
     if isinstance(error, OSError | ProblemsError):
         return str(error)
     traceback.print_exception(error, file=sys.stderr)

@@ -17,15 +17,16 @@ def move(source: Path, target: Path) -> None:
     except OSError:
         # Another file system: copy beside the target first, then rename.
         beside = target.with_name(f".{target.name}.part")
-        if beside.is_dir() and not beside.is_symlink():
-            shutil.rmtree(beside)
-        else:
-            beside.unlink(missing_ok=True)  # were it a link, its target would be written
-        if source.is_dir() and not source.is_symlink():
-            shutil.copytree(source, beside, symlinks=True)
-        else:
-            shutil.copy2(source, beside, follow_symlinks=False)
-        beside.rename(target)
+        _remove(beside)  # were it a link, its target would be written
+        try:
+            if source.is_dir() and not source.is_symlink():
+                shutil.copytree(source, beside, symlinks=True)
+            else:
+                shutil.copy2(source, beside, follow_symlinks=False)
+            beside.rename(target)
+        except OSError:
+            _remove(beside)
+            raise
 
 
 def merge(source: Path, target: Path) -> None:
@@ -48,3 +49,10 @@ def merge(source: Path, target: Path) -> None:
         else:
             move(new, old)
     shutil.rmtree(source)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

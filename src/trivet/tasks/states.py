@@ -53,7 +53,7 @@ _REMEDIES = {
     Reason.TIMEOUT: "raise --time-limit, or give the task smaller inputs",
     Reason.EXIT_CODE: "read the task's log: `trivet logs RUN`",
     Reason.MISSING_OUTPUT: "the program ended well but did not write what it declares; read its log",
-    Reason.INVALID_OUTPUT: "the program wrote something its own description does not allow; see the problems listed",
+    Reason.INVALID_OUTPUT: "an output is not what the task's description allows, or has no room; see the message",
     Reason.UNMATCHED_OUTPUT: "outputs that must match differ in size; see the problems listed",
     Reason.CANCELLED: "",
     Reason.LOST: "the unit and what watched it died without a word (a restart of the machine?); run it again",
