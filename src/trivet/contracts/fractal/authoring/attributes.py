@@ -1,0 +1,53 @@
+"""Descriptions of model attributes from the text below them, read without changing pydantic's configuration.
+
+The public tool switches ``use_attribute_docstrings`` on for every model of the process before the models are made. Here
+the texts are read from the source when a schema is made, for the same models: those whose configuration says nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trivet.contracts.fractal.authoring import sources
+
+
+class AttributeTexts:
+    """The texts of classes, each module's source read once."""
+
+    def __init__(self, files: sources.Sources | None = None) -> None:
+        self._files = files or sources.Sources()
+        self._known: dict[type, Mapping[str, str]] = {}
+
+    def of(self, cls: type) -> Mapping[str, str]:
+        """The text of every attribute; an inherited attribute keeps its own, one that is declared anew loses it."""
+        found: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            if base.__module__ == "builtins" or base.__module__.startswith("pydantic."):
+                continue
+            for name in vars(base).get("__annotations__", {}):
+                found.pop(name, None)
+            found |= self._own(base)
+        return found
+
+    def _own(self, cls: type) -> Mapping[str, str]:
+        if cls not in self._known:
+            self._known[cls] = self._read(cls)
+        return self._known[cls]
+
+    def _read(self, cls: type) -> Mapping[str, str]:
+        generic: dict[str, Any] = getattr(cls, "__pydantic_generic_metadata__", None) or {}
+        if generic.get("origin") is not None:  # Box[int]: its base Box has the source
+            return {}
+        file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+        if not file or not file.endswith(".py"):
+            return {}
+        try:
+            candidates = self._files[Path(file)].classes.get(cls.__qualname__, [])
+        except (OSError, SyntaxError, ValueError):
+            return {}
+        declared = set(vars(cls).get("__annotations__", {}))
+        fitting = [node for node in candidates if declared <= sources.annotated_names(node)] or candidates
+        return sources.attribute_texts(fitting[-1]) if fitting else {}

@@ -1,0 +1,116 @@
+"""JSON Schemas made by pydantic, with the public tool's rules for defaults and the texts of attributes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+from pydantic import ConfigDict
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, NoDefault
+from pydantic_core import core_schema
+
+from trivet.contracts.fractal.authoring import titles
+from trivet.contracts.fractal.authoring.attributes import AttributeTexts
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # experimental in pydantic 2.11 and 2.12, and said so at every import
+    from pydantic.experimental.arguments_schema import generate_arguments_schema
+
+SETTING = "use_attribute_docstrings"
+
+
+def raw_schema(
+    function: Callable[..., Any],
+    texts: AttributeTexts,
+    generator: type[ArgumentSchemas] | None = None,
+    only: str | None = None,
+) -> JsonSchemaValue:
+    """The schema of a function's arguments, or of one of them, as pydantic has it (manifest tools, 3.3 to 3.8).
+
+    Raises what pydantic raises for types without a schema, what a default factory raises, and NameError for
+    annotations that can't be resolved.
+    """
+    config = ConfigDict(field_title_generator=titles.of_argument)
+
+    def chosen(_: int, name: str, __: Any) -> Literal["skip"] | None:
+        return None if name == only else "skip"
+
+    callback = None if only is None else chosen
+    core = generate_arguments_schema(function, schema_type="arguments", parameters_callback=callback, config=config)
+    return (generator or ArgumentSchemas)(texts).generate(core, mode="validation")
+
+
+class ArgumentSchemas(GenerateJsonSchema):
+    """The generation ``fractal_schema_v1``: every default is written, null included, and factories are called."""
+
+    def __init__(self, texts: AttributeTexts) -> None:
+        super().__init__()
+        self._texts = texts
+        self._classes: list[tuple[type, bool]] = []
+
+    def get_default_value(self, schema: core_schema.WithDefaultSchema) -> Any:
+        if "default" in schema:
+            return schema["default"]
+        if "default_factory" not in schema or schema.get("default_factory_takes_data"):
+            return NoDefault
+        return cast("Callable[[], Any]", schema["default_factory"])()
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        cls = schema["cls"]
+        with self._inside(cls, getattr(cls, "model_config", {})):
+            return super().model_schema(schema)
+
+    def model_fields_schema(self, schema: core_schema.ModelFieldsSchema) -> JsonSchemaValue:
+        fields = self._described(schema["fields"])
+        return super().model_fields_schema(cast("core_schema.ModelFieldsSchema", {**schema, "fields": fields}))
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        cls = schema.get("cls")
+        if cls is None:
+            return super().typed_dict_schema(schema)
+        with self._inside(cls, getattr(cls, "__pydantic_config__", None)):
+            fields = self._described(schema["fields"])
+            return super().typed_dict_schema(cast("core_schema.TypedDictSchema", {**schema, "fields": fields}))
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        cls = schema["cls"]
+        with self._inside(cls, getattr(cls, "__pydantic_config__", None)):
+            return super().dataclass_schema(schema)
+
+    def dataclass_args_schema(self, schema: core_schema.DataclassArgsSchema) -> JsonSchemaValue:
+        named = {field["name"]: field for field in schema["fields"]}
+        fields = list(self._described(named).values())
+        return super().dataclass_args_schema(cast("core_schema.DataclassArgsSchema", {**schema, "fields": fields}))
+
+    @contextmanager
+    def _inside(self, cls: type, config: Mapping[str, Any] | None) -> Iterator[None]:
+        """A class whose fields follow. One without a configuration has that of the class it is used in; a model
+        that says nothing has its texts read, as if the public tool had set it for all."""
+        if config is None:
+            read = self._classes[-1][1] if self._classes else False
+        else:
+            is_model = hasattr(cls, "model_config")
+            read = bool(config.get(SETTING, is_model))
+        self._classes.append((cls, read))
+        try:
+            yield
+        finally:
+            self._classes.pop()
+
+    def _described(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields with the texts below their attributes as descriptions, where they have none."""
+        cls, read = self._classes[-1] if self._classes else (object, False)
+        texts = self._texts.of(cls) if read else {}
+        if not texts:
+            return fields
+        return {name: _with_description(field, texts.get(name)) for name, field in fields.items()}
+
+
+def _with_description(field: dict[str, Any], text: str | None) -> dict[str, Any]:
+    metadata = field.get("metadata") or {}
+    updates = metadata.get("pydantic_js_updates") or {}
+    if text is None or "description" in updates:
+        return field
+    return {**field, "metadata": {**metadata, "pydantic_js_updates": {**updates, "description": text}}}

@@ -1,0 +1,33 @@
+"""Why a part of a manifest can't be made: one reason, not yet placed in a task."""
+
+from __future__ import annotations
+
+
+class RefusedError(Exception):
+    """One reason: its code, a sentence, the argument it is about, and what to do.
+
+    ``said`` is what the public tool says in its place: the last lines of a Python traceback.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, argument: str = "", hint: str = "", said: str | BaseException = ""
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.argument = argument
+        self.hint = hint
+        self.said = in_traceback(said) if isinstance(said, BaseException) else said or f"ValueError: {message}"
+
+
+def in_traceback(error: BaseException) -> str:
+    """An exception as the end of a traceback names it."""
+    from traceback import format_exception_only
+
+    return "".join(format_exception_only(error)).rstrip("\n")
+
+
+def sentence(error: BaseException) -> str:
+    """An exception on one line, for people."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
