@@ -1,4 +1,7 @@
-"""The Pod and the Secret of an attempt: names, volumes, what the program gets, what is refused."""
+"""The Pod and the Secret of an attempt: names, volumes, what the program gets, what is refused.
+
+Faults 29 to 31, 34 and 35 of the public Kaapana implementation are none here.
+"""
 
 from __future__ import annotations
 
