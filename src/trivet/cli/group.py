@@ -24,6 +24,7 @@ COMMANDS = {
     "convert": ("trivet.cli.convert", "Write a document in another form."),
     "schema": ("trivet.cli.schema", "Print the JSON Schema of a document."),
     "kaapana": ("trivet.cli.kaapana", "What only Kaapana's contract has."),
+    "cytomine": ("trivet.cli.cytomine", "What only Cytomine's contract has."),
     "fractal": ("trivet.cli.fractal", "What only Fractal's contract has."),
     "doctor": ("trivet.cli.doctor", "Tell what this machine can do, and what to install."),
 }

@@ -43,13 +43,14 @@ def command(
       trivet kaapana test . --build-arg BASE=python:3.13-slim
     """
     from trivet.runs import trials
+    from trivet.runs.building import build
 
     name = trials.container_name(directory)
     found, untried = trials.cases(directory)
     if image is None:
         image = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") + ":trivet-test"
         try:
-            trials.build(directory, image, dict(arguments), runtime)
+            build(directory, image, dict(arguments), runtime)
         except CalledProcessError as error:
             raise click.ClickException(f"the image could not be built (exit code {error.returncode})") from None
         except OSError as error:

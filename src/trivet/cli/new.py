@@ -9,6 +9,10 @@ from pathlib import Path
 import click
 
 PROJECTS = {
+    "cytomine": (
+        "trivet.contracts.cytomine.project",
+        "trivet check {path} && trivet cytomine test {path}",
+    ),
     "kaapana": (
         "trivet.contracts.kaapana.project",
         "trivet check {path} && trivet kaapana test {path}",
@@ -40,7 +44,7 @@ def command(contract: str, name: str, output: Path | None) -> int:
         for path, text in files.items():
             place = directory / path
             place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text, encoding="utf-8")
+            place.write_bytes(text if isinstance(text, bytes) else text.encode())
             if place.suffix == ".sh":
                 place.chmod(0o755)
             print(place)

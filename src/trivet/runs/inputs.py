@@ -67,21 +67,30 @@ def in_file(task: Task, path: Path, each: str | None = None) -> Given:
 
     source = load(path)
     data, unread = source.parsed
-    problems = [unread] if unread else list(duplicate_keys(data))
-    if unread is None and not isinstance(data, dict):
-        problems = [Problem("B003", 'values are an object of inputs by name, such as {"min_area": 30}')]
+    try:
+        if unread is not None:
+            raise ProblemsError([unread])
+        return in_data(task, data, source.base, each), source.place(duplicate_keys(data))
+    except ProblemsError as error:
+        raise ProblemsError(source.place(error.problems)) from None
+
+
+def in_data(task: Task, data: Any, base: Path, each: str | None = None) -> dict[str, Value]:
+    """Values from plain data: inputs by name, paths relative to ``base``. Raises ProblemsError."""
+    if not isinstance(data, Mapping):
+        raise ProblemsError([Problem("B003", 'values are an object of inputs by name, such as {"min_area": 30}')])
+    problems: list[Problem] = []
     values: dict[str, Value] = {}
-    for name, value in data.items() if isinstance(data, dict) else ():
+    for name, value in data.items():
         port = task.input(name)
         try:
             repeated = name in (each, task.repeats)
-            values[str(name)] = value if port is None else _from_python(port, port.type, value, repeated, source.base)
+            values[str(name)] = value if port is None else _from_python(port, port.type, value, repeated, base)
         except ValueError as error:
             problems.append(Problem("B003", f"input `{name}`: {error}", path=(name,)))
-    placed = source.place(problems)
-    if has_errors(placed):
-        raise ProblemsError(placed)
-    return values, placed
+    if problems:
+        raise ProblemsError(problems)
+    return values
 
 
 def in_directory(task: Task, folder: Path) -> Given:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import filecmp
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +17,6 @@ from trivet.runs.sources import search
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.task import Task
 from trivet.tasks.work import RunResult
-
-BUILDERS = ("docker", "podman")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +80,6 @@ def cases(project: Path) -> tuple[list[Case], list[str]]:
     if has_errors(problems):
         raise ProblemsError(problems)
     return found, [task.name for task in templates if task.name not in tried]
-
-
-def build(project: Path, tag: str, arguments: Mapping[str, str], runtime: str | None) -> None:
-    """Build a project's image; what the builder says goes to stderr. Raises OSError and CalledProcessError."""
-    builder = runtime or next((name for name in BUILDERS if shutil.which(name)), BUILDERS[0])
-    given = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
-    command = [builder, "build", "--tag", tag, *given, str(project)]
-    subprocess.run(command, check=True, stdout=2, stdin=subprocess.DEVNULL)
 
 
 def attempt(case: Case, image: str, output: Path, home: Path, runtime: str | None, reporter: Reporter) -> Tried:

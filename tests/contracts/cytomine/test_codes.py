@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trivet.contracts import cytomine
+import trivet
 from trivet.contracts.cytomine.errors import public_error, public_field_code
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/contracts/cytomine.md"
@@ -19,7 +19,7 @@ def test_every_code_is_in_the_documentation() -> None:
 
 
 def used_codes() -> set[str]:
-    rooms = Path(cytomine.__file__).parent.glob("*.py")
+    rooms = Path(trivet.__file__).parent.rglob("*.py")
     return {code for room in rooms if room.name != "errors.py" for code in re.findall(r'"(C\d{3})"', room.read_text())}
 
 

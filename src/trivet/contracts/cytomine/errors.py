@@ -75,9 +75,8 @@ def public_error(code: str) -> PublicError:
     """The error the public engine gives for a problem of this contract: of a descriptor, a bundle or a value."""
     if code in _ERRORS:
         return _ERRORS[code]
-    if code.startswith("C1"):
-        return PublicError(_BUNDLE, "Invalid bundle format")
-    return _CONSTRAINT if code.startswith("C2") else _SCHEMA
+    rooms = {"C0": _SCHEMA, "C1": PublicError(_BUNDLE, "Invalid bundle format"), "C2": _CONSTRAINT}
+    return rooms.get(code[:2], PublicError("APPE-internal-server-error", "Server error."))
 
 
 def public_field_code(code: str) -> str:

@@ -58,6 +58,32 @@ def can_judge() -> bool:
     return find_spec("shapely") is not None
 
 
+def same(one: Any, other: Any, tolerance: float) -> bool:
+    """Whether two valid geometries cover the same points, each within ``tolerance`` pixels; circles and rectangles are
+    only like each other. Without shapely they must be written alike."""
+    if not can_judge():
+        return bool(one == other)
+    import shapely
+
+    (left, subtype, radius), (right, other_subtype, other_radius) = _parts(one), _parts(other)
+    if subtype != other_subtype or abs(radius - other_radius) > tolerance:
+        return False
+    first, second = shapely.geometry.shape(left), shapely.geometry.shape(right)
+    if first.geom_type != second.geom_type:
+        return False
+    if first.equals(second) or first.normalize().equals_exact(second.normalize(), tolerance):
+        return True
+    # The same outline with other corners: no point of one is farther from the other.
+    near: bool = first.hausdorff_distance(second) <= tolerance
+    return near and abs(first.area - second.area) <= tolerance * (1 + first.length)
+
+
+def _parts(value: Any) -> tuple[Any, Any, float]:
+    properties = (value.get("properties") or {}) if value.get("type") == "Feature" else {}
+    subtype = properties.get("subType")
+    return value.get("geometry", value), subtype, float(properties["radius"]) if subtype == "Circle" else 0.0
+
+
 def _subtype_faults(kind: str, geometry: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[Fault]:
     subtype = properties.get("subType")
     if subtype is None:

@@ -174,6 +174,12 @@ class Api:
             raise ApiError(500, "the archive holds no image" + "".join(f"; {line}" for line in said))
         return names[-1].split(",")[0].strip()
 
+    @contextmanager
+    def save(self, image: str) -> Iterator[Callable[[int], bytes]]:
+        """The archive of a local image, as docker save writes it: a function that reads so many bytes of it."""
+        with self.request("GET", f"/images/{image}/get", timeout=None) as response:
+            yield response.read
+
     def read_file(self, image: str, path: str) -> bytes | None:
         """One file of a local image, by absolute path, without running anything; None when it is not there.
 
