@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from trivet.runs.options import Options
     from trivet.tasks.call import Call
     from trivet.tasks.values import Value
+
+_FOR_TASKS = ("values_file", "inputs_from", "each", "python", "templates", "conf", "task_id")
+"""What a run that is repeated has already."""
 
 
 class Duration(click.ParamType[float]):
@@ -154,20 +158,17 @@ def command(
 
 def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]) -> tuple[Call, Options]:
     from trivet.records import home
-    from trivet.runs import inputs, record
-    from trivet.runs.adoption import find
+    from trivet.runs import inputs
     from trivet.runs.choosing import one_task
     from trivet.tasks.problem import ProblemsError, has_errors
 
     options = _options(given)
     if target.startswith("run:"):
-        try:
-            call, _ = record.restore(find(home(), target[4:]).read())
-        except (LookupError, ValueError) as error:
-            raise click.ClickException(str(error)) from None
-        if words or given["values_file"] or given["inputs_from"]:
-            raise click.UsageError("a run is repeated with the values it had; give none, or name the task itself")
-        return call, options
+        if words or any(given[name] for name in _FOR_TASKS):
+            raise click.UsageError(
+                "a run is repeated as it was; give options of how to run only, or name the task itself"
+            )
+        return _repeated(target.removeprefix("run:"), given["image"], options)
     user_input = _user_input(given["conf"], given["task_id"])
     task, problems = one_task(target, given["python"], given["image"], given["templates"], user_input)
     if has_errors(problems):
@@ -184,6 +185,24 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
     for problem in problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
     return call, options
+
+
+def _repeated(name: str, image: str | None, given: Options) -> tuple[Call, Options]:
+    """A run once more; what is said about how to run counts more than what was said then."""
+    from trivet.records import home
+    from trivet.runs.adoption import find
+    from trivet.runs.options import Options
+    from trivet.runs.repeating import repeated
+    from trivet.tasks.problem import ProblemsError
+
+    try:
+        call, options = repeated(find(home(), name).read(), image)
+    except ProblemsError:
+        raise
+    except (LookupError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    unsaid = asdict(Options())
+    return call, replace(options, **{key: value for key, value in asdict(given).items() if value != unsaid[key]})
 
 
 def _options(given: dict[str, Any]) -> Options:

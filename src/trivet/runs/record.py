@@ -71,6 +71,19 @@ def restore(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> tuple[Ca
 
     Raises ValueError when this version can't read its document any more.
     """
+    task = task_of(record, secrets)
+    values = from_json(record["values"])
+    assert isinstance(values, dict)  # noqa: S101 - written by `asked`
+    notes = tuple(codec.problem_from_json(note) for note in record["notes"])
+    program = _program_from_json(record["task"]["program"])
+    return Call(replace(task, program=program), values, record["each"], notes), Options.from_json(record["options"])
+
+
+def task_of(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> Task:
+    """The task of a record as it would be read today, for example with other versions of packages.
+
+    Raises ValueError as `restore` does.
+    """
     stored = record["task"]
     texts: dict[str, str] = dict(stored["document"]["texts"])
     name = next(iter(texts))
@@ -90,10 +103,7 @@ def restore(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> tuple[Ca
     task: Task | None = next((task for task in room.tasks(room.read(source)) if task.name == stored["name"]), None)
     if task is None:
         raise ValueError(f"the recorded document has no task `{stored['name']}` any more")
-    values = from_json(record["values"])
-    assert isinstance(values, dict)  # noqa: S101 - written by `asked`
-    notes = tuple(codec.problem_from_json(note) for note in record["notes"])
-    return Call(replace(task, program=program), values, record["each"], notes), Options.from_json(record["options"])
+    return task
 
 
 def concluded(

@@ -93,7 +93,15 @@ class Library:
     def _pull(self, program: ContainerImage, say: Callable[[str], None], login: Login | None) -> LocalImage:
         reference = program.reference
         say(f"pulling the image {reference}")
-        self._api.pull(reference, registry_auth(reference, login))
+        try:
+            self._api.pull(reference, registry_auth(reference, login))
+        except ApiError as error:
+            if program.digest is not None and self._look(reference) is not None:
+                message = (
+                    f"the image of that name is not {program.digest} any more, which is not here and can't be pulled"
+                )
+                raise ImageUnavailableError(f"{reference}: {message}: {error}") from error
+            raise
         pulled = self._local(program)
         if pulled is None:
             raise ImageUnavailableError(f"{reference}: what was pulled is not {program.digest or reference}")
