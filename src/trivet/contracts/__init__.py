@@ -24,8 +24,12 @@ if TYPE_CHECKING:  # checking a document needs none of these, and each dataclass
 CONTRACTS = ("kaapana", "cytomine", "fractal", "command")
 """Names of all contracts, in the order in which they are asked whether a document is theirs."""
 
-TARGETS = {"kaapana": ("kaapana", "current"), "kaapana:guide": ("kaapana", "guide")}
-"""What a document can be written as: the contract and the form of it that its `write` is asked for."""
+TARGETS = {
+    "kaapana": ("kaapana", "current"),
+    "kaapana:guide": ("kaapana", "guide"),
+    "cytomine": ("cytomine", "v0"),
+}
+"""What a task can be written as: the contract and its form. Within a contract its `write` does it, else a conversion."""
 
 LOOKED_FOR = "a Kaapana container or task, a Cytomine descriptor or bundle, a Fractal manifest, a Trivet command"
 """What they describe, for messages."""

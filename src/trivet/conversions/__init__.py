@@ -1,0 +1,36 @@
+"""Conversions: a task of one contract as a project of another, and what of it can't be said there.
+
+A conversion knows both contracts; these know nothing of each other. The program stays in its own image: a generated
+script in front of it turns what the new platform gives into what the program expects, and back.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from trivet.contracts.written import Written
+from trivet.conversions.original import Original, Wishes
+from trivet.tasks.problem import Problem, ProblemsError
+from trivet.tasks.task import Task
+
+__all__ = ["DIRECTIONS", "Original", "Wishes", "convert"]
+
+DIRECTIONS = {
+    ("cytomine", "kaapana"): "trivet.conversions.to_kaapana",
+    ("kaapana", "cytomine"): "trivet.conversions.to_cytomine",
+}
+"""The module for every pair of contracts, from and to; its `convert` does it."""
+
+
+def convert(task: Task, contract: str, form: str, original: Original, wishes: Wishes) -> Written:
+    """The files of a project that is the same task in a form of another contract, and what is not in them.
+
+    Raises ProblemsError when there is no such conversion, or the task can't be converted at all.
+    """
+    module = DIRECTIONS.get((task.contract, contract))
+    if module is None:
+        known = ", ".join(f"{source} to {target}" for source, target in DIRECTIONS)
+        message = f"a task of the contract {task.contract} can't be written in {contract}"
+        raise ProblemsError([Problem("X001", message, hint=f"there is {known}", file=task.document.origin)])
+    written: Written = import_module(module).convert(task, form, original, wishes)
+    return written
