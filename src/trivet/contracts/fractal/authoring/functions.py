@@ -44,11 +44,11 @@ class Arguments:
 
     def of(self, executable: str) -> Made:
         """What comes of an executable. Never raises for what is bad in it."""
-        refused: list[RefusedError] = []
         try:
             found = self.modules.function(executable)
         except RefusedError as error:
             return Made(None, (error,), "", "", {})
+        refused = list(found.unresolved)
         node = self._node(found)
         described = docstrings.NOTHING
         try:
@@ -100,7 +100,7 @@ class Arguments:
             return [error]
         if isinstance(error, SignatureError):
             return [RefusedError("F066", str(error), said="KeyError: 'properties'")]
-        reasons = list(_unresolved(found.function))
+        reasons = [*_unnameable(found.function), *_unresolved(found.function)]
         if not reasons:
             for name in inspect.signature(found.function).parameters:
                 alone = self._alone(found.function, name)
@@ -117,6 +117,15 @@ class Arguments:
         except Exception as error:  # the same as for all arguments together
             return error
         return None
+
+
+def _unnameable(function: Callable[..., Any]) -> Iterator[RefusedError]:
+    """Arguments that can't be passed by name."""
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+            message = "arguments of a task are passed by name, which this one can't be"
+            hint = "a decorator without functools.wraps hides the arguments of the function" if name == "args" else ""
+            yield RefusedError("F066", message, argument=name, hint=hint, said="KeyError: 'properties'")
 
 
 def _unresolved(function: Callable[..., Any]) -> Iterator[RefusedError]:
@@ -144,10 +153,13 @@ def _reason(error: Exception, argument: str = "") -> RefusedError:
     if isinstance(error, SignatureError):
         return RefusedError("F066", str(error), argument=argument, said="KeyError: 'properties'")
     if module.startswith(("pydantic.", "pydantic_core.")):
-        text = " ".join(str(error).split("\n\nFor further information")[0].split())
+        text = " ".join(str(error).split("\n\nFor further information")[0].split()).partition(" Set `arbitrary")[0]
         hint = "annotate it with a type that has a JSON form, or derive one with pydantic.WithJsonSchema"
         return RefusedError("F068", f"its type has no JSON Schema: {text}", argument=argument, hint=hint, said=error)
-    return RefusedError("F069", f"its default can't be made: {sentence(error)}", argument=argument, said=error)
+    hint = "a default factory raised it, or a type that makes its schema itself"
+    return RefusedError(
+        "F069", f"its schema can't be made: {sentence(error)}", argument=argument, hint=hint, said=error
+    )
 
 
 def _file(found: TaskFunction) -> Path:

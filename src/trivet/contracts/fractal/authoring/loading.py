@@ -16,11 +16,12 @@ from trivet.contracts.fractal.authoring.refused import RefusedError, sentence
 
 @dataclass(frozen=True, slots=True)
 class TaskFunction:
-    """The function behind an executable, and the file that it is expected in."""
+    """The function behind an executable, the file that it is expected in, and what of it could not be had."""
 
     function: Callable[..., Any]
     name: str
     path: Path
+    unresolved: tuple[RefusedError, ...] = ()
 
 
 class Modules(Protocol):
@@ -35,6 +36,9 @@ class Modules(Protocol):
 
     def function(self, executable: str) -> TaskFunction:
         """The function of an executable. Raises RefusedError."""
+
+    def close(self) -> None:
+        """Leave the process as it was."""
 
 
 class Imported:
@@ -57,6 +61,9 @@ class Imported:
                 raise RefusedError("F060", message, hint="add an empty `__init__.py`", said=said)
             self._root = Path(file).parent
         return self._root
+
+    def close(self) -> None:
+        """Modules that are imported stay so."""
 
     def task_list(self, dotted: str) -> Any:
         return _imported(f"{self.package}.{dotted}", "F061", f"the list of tasks `{self.package}.{dotted}`")
@@ -115,7 +122,11 @@ def _reason(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith("<frozen") and file != __file__ and "importlib" not in file:
+        if (
+            not file.startswith("<frozen")
+            and file != __file__
+            and not any(part in file for part in ("/importlib/", "/pydantic/"))
+        ):
             where = f" ({file}, line {trace.tb_lineno})"
         trace = trace.tb_next
     return sentence(error) + where

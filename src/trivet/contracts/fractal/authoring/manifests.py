@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -82,16 +83,17 @@ def build(
     built = Built()
     older = schema_version == "pydantic_v2"
     try:
-        modules = _modules(package, compatible, static)
-        listing = Listing(modules, task_list, built, compatible, older)
-        built.root = modules.root
+        with closing(_modules(package, compatible, static)) as modules:
+            listing = Listing(modules, task_list, built, compatible, older)
+            built.root = modules.root
+            entries = Entries(built, listing, Arguments(modules, older, compatible, listing.input_models))
+            tasks = [entries.of(number, task) for number, task in enumerate(listing.tasks)]
     except RefusedError as refused:
         built.note((-1,), Problem(refused.code, refused.message, hint=refused.hint), refused.said)
         return built
-    entries = Entries(built, listing, Arguments(modules, older, compatible, listing.input_models))
     built.manifest = {
         "manifest_version": "2",
-        "task_list": [entries.of(number, task) for number, task in enumerate(listing.tasks)],
+        "task_list": tasks,
         "has_args_schemas": True,
         "args_schema_version": schema_version,
         "authors": listing.authors,
