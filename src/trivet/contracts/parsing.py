@@ -84,11 +84,23 @@ def line_and_column(text: str, offset: int) -> tuple[int, int]:
     return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
 
 
+_JSON_STRINGS, _NO_BRACKETS, _PAIRS = (
+    re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL),
+    re.compile(r"[^][{}]+"),
+    re.compile(r"\[\]|\{\}"),
+)
 _JSON_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]|-?Infinity|NaN', re.DOTALL)
 
 
 def _json_depth(text: str) -> Problem | None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return None
+    # Each pass takes away what is innermost: as many passes as levels, of a text that soon is short.
+    brackets, passes = _NO_BRACKETS.sub("", _JSON_STRINGS.sub("", text)), 0
+    while brackets and passes <= MAX_DEPTH:
+        before, brackets = brackets, _PAIRS.sub("", brackets)
+        passes = passes + 1 if len(brackets) < len(before) else MAX_DEPTH + 1
+    if passes <= MAX_DEPTH:
         return None
     depth = 0
     for match in _JSON_TOKENS.finditer(text):

@@ -42,8 +42,8 @@ def lint(manifest: Any, sources: Sources | None = None) -> list[Problem]:
     found: list[Problem] = []
     refused = isinstance(manifest, dict) and manifest.get("args_schema_version") == REFUSED_IN
     for steps, task, part, schema in schemas_of(manifest):
-        broken = list(violations(schema))
-        own = [*more.names(schema), *more.unvisited(schema), *more.keys(schema)]
+        broken = violations(schema)
+        own = [*more.names(schema), *more.unvisited(schema)]
         if sources is not None:
             own += more.hints(schema, sources, task.get(f"executable_{part}"))
         if broken or own:

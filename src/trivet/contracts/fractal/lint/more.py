@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trivet.contracts.fractal.lint.walk import BOOLEAN, CRASH, FORBIDDEN_NAMES, Steps, children, violations
+from trivet.contracts.fractal.lint.walk import BOOLEAN, FORBIDDEN_NAMES, Steps, children, violations
 
 if TYPE_CHECKING:
     from trivet.contracts.fractal.lint.sources import Sources
@@ -15,6 +15,8 @@ NAME, UNVISITED, KEY_HINT, KEY_PATTERN = "F040", "F041", "F042", "F043"
 _SINGLE = ("additionalProperties", "contains", "not", "if", "then", "else")
 _LISTS = ("prefixItems", "oneOf", "allOf")
 _NAMED = ("patternProperties", "dependentSchemas")
+_FOR_KEYS = ("patternProperties", "propertyNames")
+_UNSEEN = frozenset((*_SINGLE, *_LISTS, *_NAMED, *_FOR_KEYS))
 
 
 class Finding(NamedTuple):
@@ -33,31 +35,12 @@ def names(schema: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(NAME, ("properties", name), name)
 
 
-def unvisited(schema: Any, root: Any = None, steps: Steps = ()) -> Iterator[Finding]:
-    """The public tool's rules where it does not look: tuples, values of dictionaries, tagged unions, ``allOf``."""
-    if not isinstance(schema, dict):
-        return
-    root = schema if root is None else root
-    for below, member in _hidden(schema):
-        # Plain booleans in these two places have rules of their own.
-        if not (member == BOOLEAN and below[0] in ("prefixItems", "additionalProperties")):
-            for violation in violations(member, root, steps + below):
-                if violation.code != CRASH and not violation.code.startswith("I"):
-                    yield Finding(UNVISITED, violation.steps, violation.code)
-        yield from unvisited(member, root, steps + below)
-    for below, member in children(schema):
-        yield from unvisited(member, root, steps + below)
-
-
-def keys(schema: Any, steps: Steps = ()) -> Iterator[Finding]:
-    """Rules for the keys of a dictionary that are not text of any kind."""
-    if not isinstance(schema, dict):
-        return
-    for keyword in ("patternProperties", "propertyNames"):
-        if schema.get(keyword):
-            yield Finding(KEY_PATTERN, steps, keyword)
-    for below, member in (*children(schema), *_hidden(schema)):
-        yield from keys(member, steps + below)
+def unvisited(schema: Any) -> list[Finding]:
+    """The public tool's rules where it does not look (tuples, values of dictionaries, tagged unions, ``allOf``), and
+    rules for the keys of dictionaries."""
+    found: list[Finding] = []
+    _walk(schema, schema, (), found)
+    return found
 
 
 def hints(schema: Mapping[str, Any], sources: Sources, executable: Any) -> Iterator[Finding]:
@@ -73,6 +56,22 @@ def hints(schema: Mapping[str, Any], sources: Sources, executable: Any) -> Itera
         for name, hint in sources.keyed_attributes(executable, model) if inner else ():
             if name in inner:
                 yield Finding(KEY_HINT, ("$defs", model, "properties", name), hint)
+
+
+def _walk(schema: Any, root: Any, steps: Steps, found: list[Finding]) -> None:
+    if not isinstance(schema, dict):
+        return
+    for below, member in children(schema):
+        _walk(member, root, steps + below, found)
+    if schema.keys().isdisjoint(_UNSEEN):
+        return
+    found += (Finding(KEY_PATTERN, steps, keyword) for keyword in _FOR_KEYS if schema.get(keyword))
+    for below, member in _hidden(schema):
+        # Plain booleans in these two places have rules of their own.
+        if not (member == BOOLEAN and below[0] in ("prefixItems", "additionalProperties")):
+            broken = (one for one in violations(member, root, steps + below) if one.code.startswith("E"))
+            found += (Finding(UNVISITED, one.steps, one.code) for one in broken)
+        _walk(member, root, steps + below, found)
 
 
 def _hidden(schema: Mapping[str, Any]) -> Iterator[tuple[Steps, Any]]:

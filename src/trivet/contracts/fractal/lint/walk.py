@@ -14,7 +14,7 @@ FORBIDDEN_NAMES = ("args", "kwargs", "v__args", "v__kwargs", "v__duplicate_kwarg
 BOOLEAN, NULL = {"type": "boolean"}, {"type": "null"}
 
 _PRIMITIVES = ("boolean", "string", "integer", "number")
-_DRAWN = ("type", "anyOf", "oneOf", "items", "$ref")
+_DRAWN = ("anyOf", "oneOf", "items", "$ref")
 _MISSING = object()
 
 
@@ -39,13 +39,15 @@ def place(root: str, steps: Steps) -> str:
     return "/".join([root, *map(str, steps)])
 
 
-def violations(schema: Any, root: Any = _MISSING, steps: Steps = ()) -> Iterator[Violation]:
+def violations(schema: Any, root: Any = _MISSING, steps: Steps = ()) -> list[Violation]:
     """Everything in a schema that the public tool refuses, in the order in which it looks (Fractal, lint).
 
     ``root`` is the schema whose ``$defs`` references mean, by default the schema itself; ``steps`` is where it stands.
     The public tool stops at the first.
     """
-    yield from _walk(schema, steps, None, schema if root is _MISSING else root)
+    found: list[Violation] = []
+    _walk(schema, steps, None, schema if root is _MISSING else root, found)
+    return found
 
 
 def children(schema: Mapping[str, Any]) -> Iterator[tuple[Steps, Any]]:
@@ -53,39 +55,44 @@ def children(schema: Mapping[str, Any]) -> Iterator[tuple[Steps, Any]]:
     for key in ("$defs", "properties"):
         members = schema.get(key)
         if isinstance(members, dict):
-            yield from (((key, name), member) for name, member in members.items())
+            for name, member in members.items():
+                yield (key, name), member
     if "items" in schema:
         yield ("items",), schema["items"]
-    yield from ((("anyOf", index), member) for index, member in enumerate(_list(schema, "anyOf")))
+    for index, member in enumerate(_list(schema, "anyOf")):
+        yield ("anyOf", index), member
 
 
-def _walk(schema: Any, steps: Steps, parent: Mapping[str, Any] | None, root: Any) -> Iterator[Violation]:
+def _walk(schema: Any, steps: Steps, parent: Mapping[str, Any] | None, root: Any, found: list[Violation]) -> None:
     if not isinstance(schema, dict):
-        yield Violation(CRASH, steps, f"'{type(schema).__name__}' object has no attribute 'get'")
+        found.append(Violation(CRASH, steps, f"'{type(schema).__name__}' object has no attribute 'get'"))
         return
     for below, member in children(schema):
-        yield from _walk(member, steps + below, schema if below[0] == "anyOf" else None, root)
-    for code, told in (*_node(schema, parent), *_any_of(schema, root), *_one_of(schema)):
-        yield Violation(code, steps, told)
+        _walk(member, steps + below, schema if below[0] == "anyOf" else None, root, found)
+    found += (Violation(code, steps, told) for code, told in _node(schema, parent))
+    if "anyOf" in schema:
+        found += (Violation(code, steps, told) for code, told in _any_of(schema, root))
+    if "oneOf" in schema:
+        found += (Violation(code, steps, told) for code, told in _one_of(schema))
 
 
 def _node(schema: Mapping[str, Any], parent: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
-    kind, enum = schema.get("type"), _list(schema, "enum")
-    if schema.get("name") in FORBIDDEN_NAMES:
+    kind = schema.get("type")
+    if "name" in schema and schema["name"] in FORBIDDEN_NAMES:
         yield "E01", "Forbidden name"
     if "definitions" in schema:
         yield "E02", 'Unsupported keyword "definitions"'
-    if len({type(value) for value in enum}) > 1:
+    if "enum" in schema and len({type(value) for value in _list(schema, "enum")}) > 1:
         yield "E03", "Non-homogeneous enum"
-    if not any(key in schema for key in _DRAWN):
+    if "type" not in schema and not any(key in schema for key in _DRAWN):
         yield "E04", "Unsupported schema"
     if kind == "boolean" and "default" not in schema and "default" not in (parent or ()):
         yield "E05", "Boolean with no default"
     if kind == "object" and schema.get("additionalProperties") == BOOLEAN:
         yield "E06", "Object of booleans"
-    if _has_blank(schema.get("default")):
+    if "default" in schema and _has_blank(schema["default"]):
         yield "E07", "Empty string default"
-    if BOOLEAN in _list(schema, "prefixItems"):
+    if "prefixItems" in schema and BOOLEAN in _list(schema, "prefixItems"):
         yield "E08", "Unsupported boolean in 'tuple'"
 
 
@@ -133,8 +140,6 @@ def _nullable_definitions(references: Sequence[Any], root: Any) -> Iterator[tupl
 
 
 def _one_of(schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if "oneOf" not in schema:
-        return
     carrier = schema.get("items", schema)
     if not isinstance(carrier, dict) or "discriminator" not in carrier:
         yield "E20" if "items" in schema else "E21", "oneOf with no discriminator"
