@@ -54,6 +54,7 @@ CASES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "two documents": ("x.yml", lambda path: path.write_text("a: 1\n---\nb: 2"), ":2:1: error T005 not valid YAML"),
     "a list": ("x.json", lambda path: path.write_text("[1, 2]"), ":1:1: error T010 this is not a task document"),
     "a number": ("x.json", lambda path: path.write_text("5"), ":1:1: error T010 this is not a task document"),
+    "no command": ("x.json", lambda path: path.write_text('{"trivet": 1}'), ":1:1: error R005 `command` must name a"),
     "broken link": ("x.json", lambda path: path.symlink_to("nowhere"), "error T001 the link leads nowhere"),
     "named pipe": ("x.json", os.mkfifo, "error T001 this is not a regular file"),
     "long name": ("n" * 5000 + ".json", lambda path: None, "error T001 the file can't be read: File name too long"),

@@ -92,4 +92,7 @@ def test_open_inputs_are_passed_on_as_text_with_a_word_about_it() -> None:
     call = bind(task(open_inputs=True), {"EXTRA": "x"})
     assert call.values == {"EXTRA": "x"}
     assert [(note.code, note.severity) for note in call.notes] == [("B005", "info")]
+    assert call.notes[0].hint == ""
+    [note] = bind(task(SIGMA, open_inputs=True), {"sgima": "x"}).notes
+    assert (note.severity, note.hint) == ("warning", "did you mean `sigma`?")
     assert codes(task(open_inputs=True), {"EXTRA": 5})[-1] == ("B003", "input `EXTRA`: 5 is not text")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
+from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors, nearest
 from trivet.tasks.task import MISSING, Port, Task
 from trivet.tasks.types import Array, String
 from trivet.tasks.values import Value
@@ -46,7 +46,7 @@ def bind(task: Task, values: Mapping[str, Value], each: str | None = None) -> Ca
             problems.append(_unknown(task, name))
             continue
         if task.input(name) is None:
-            problems.append(Problem("B005", f"`{name}` is not declared by {task.name}; it is passed on", "info"))
+            problems.append(_passed_on(task, name))
         problems += _faults(port, value, repeated=name == repeated)
     for port in task.inputs:
         if port.required and port.name not in values:
@@ -90,6 +90,14 @@ def _unknown(task: Task, name: str) -> Problem:
     return Problem(
         "B001", f"{task.name} has no input `{name}`", hint=closest(name, (port.name for port in task.inputs))
     )
+
+
+def _passed_on(task: Task, name: str) -> Problem:
+    message = f"`{name}` is not declared by {task.name}; it is passed on"
+    near = nearest(name, (port.name for port in task.inputs))
+    if near is None:
+        return Problem("B005", message, "info")
+    return Problem("B005", message, "warning", hint=f"did you mean `{near}`?")
 
 
 def _how_to_give(port: Port) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def detect(source: Source) -> bool:
-    return isinstance(source.data, dict) and "trivet" in source.data and "command" in source.data
+    return isinstance(source.data, dict) and "trivet" in source.data
 
 
 def read(source: Source) -> Document:

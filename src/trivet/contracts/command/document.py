@@ -85,7 +85,7 @@ def _model(data: Any) -> CommandModel:
     description = fields.get("description", str, "")
     image = fields.get("image", str, "")
     command = fields.strings("command") or ()
-    if not command and fields.has("command"):
+    if not command:
         fields.note("R005", "`command` must name a program", "command")
     inputs = [_port(*item) for item in _members(fields, "inputs")]
     outputs, paths = [], {}
