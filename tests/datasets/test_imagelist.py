@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trivet.datasets.changes import Changes, read_changes, settle
-from trivet.datasets.imagelist import apply, faults, indexed
-from trivet.datasets.images import Image, ImageUpdate, read_image, read_update
+from trivet.datasets.changes import Changes, merge, read_changes, settle
+from trivet.datasets.filters import matching, non_unique_types
+from trivet.datasets.imagelist import added, apply, faults, indexed, judge, patched, removed, strangers
+from trivet.datasets.images import Image, ImagePatch, ImageUpdate, read_image, read_update
+from trivet.datasets.statuses import with_statuses, without_statuses
 from trivet.datasets.urls import is_within, join_url, normalize_url
 from trivet.tasks.problem import Problem
 
@@ -118,12 +121,78 @@ def test_normal_forms_are_stable_and_absolute(text: str) -> None:
     assert is_within(join_url(url, "x"), url)
 
 
-def test_changes_cost_the_same_for_each_image_however_many_there_are() -> None:
+def test_one_bad_output_does_not_hold_back_the_others() -> None:
+    images = indexed([Image("/zd/a"), Image("/zd/b")])
+    good = Changes((ImageUpdate("/zd/new", "/zd/a"),), ("/zd/b",))
+    outside = Changes((ImageUpdate("/zd/fine"), ImageUpdate("/zd2/x")))
+    unknown = Changes(removals=("/zd/nobody",))
+    one, two = Changes((ImageUpdate("/zd/a", attributes={"k": 1}),)), Changes(removals=("/zd/a",))
+    merged, refused = judge(images, [outside, good, one, unknown, two], "/zd")
+    assert merged == good
+    assert {position: len(reasons) for position, reasons in refused.items()} == {0: 1, 2: 1, 3: 1, 4: 1}
+    assert "/zd2/x" in refused[0][0]
+    assert "/zd/nobody" in refused[3][0]
+    assert list(apply(images, merged, "/zd")) == ["/zd/a", "/zd/new"]
+
+
+def test_origins_count_when_they_are_in_the_list_at_that_moment() -> None:
+    changes = Changes((ImageUpdate("/zd/b", "/zd/c"), ImageUpdate("/zd/c", "/zd/a"), ImageUpdate("/zd/d", "/zd/c")))
+    assert strangers(indexed([Image("/zd/a")]), changes) == ["/zd/c"]
+    assert strangers(indexed([Image("/zd/a"), Image("/zd/c")]), changes) == []
+
+
+def test_a_persons_edit_replaces_only_what_it_names() -> None:
+    images = indexed([Image("/zd/a", None, {"k": 1}, {"t": True}), Image("/zd/b")])
+    after = patched(images, ImagePatch("/zd/a", attributes={"n": 2}))
+    assert list(after.values()) == [Image("/zd/a", None, {"n": 2}, {"t": True}), Image("/zd/b")]
+
+
+def test_images_are_added_and_removed_all_or_none() -> None:
+    images = indexed([Image("/zd/a"), Image("/zd/b")])
+    with pytest.raises(ValueError, match=r"/zd/a.*/zd10/x.*/zd is not below"):
+        added(images, [Image("/zd/c"), Image("/zd/a"), Image("/zd10/x"), Image("/zd")], "/zd")
+    assert list(added(images, [Image("/zd/0")], "/zd")) == ["/zd/a", "/zd/b", "/zd/0"]
+    with pytest.raises(ValueError, match="/zd/x, /zd/y"):
+        removed(images, ["/zd/a", "/zd/x", "/zd/y"])
+    assert list(removed(images, ["/zd/a"])) == ["/zd/b"]
+
+
+class Url(str):
+    """A text whose comparisons are lines of Python, so that looking through a list is counted, too."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other) is True
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+
+WORK: dict[str, Callable[[dict[str, Image], Changes], object]] = {
+    "apply": lambda images, changes: apply(images, changes, "/zd"),
+    "judge": lambda images, changes: judge(images, [Changes((update,)) for update in changes.updates], "/zd"),
+    "merge": lambda images, changes: merge(Changes((update,)) for update in changes.updates),
+    "strangers": strangers,
+    "added": lambda images, changes: added(images, [Image(update.zarr_url) for update in changes.updates], "/zd"),
+    "removed": lambda images, changes: removed(images, [Url(url) for url in images][::2]),
+    "matching": lambda images, changes: matching(images.values(), {"t": True}, {"k": [*range(len(images))]}),
+    "non_unique_types": lambda images, changes: non_unique_types(images.values()),
+    "with_statuses": lambda images, changes: without_statuses(with_statuses(images, dict.fromkeys(images, "done"))),
+    "read_changes": lambda images, changes: read_changes(changes.to_json(), []),
+}
+
+
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
+def test_work_costs_the_same_for_each_image_however_many_there_are(
+    work: Callable[[dict[str, Image], Changes], object],
+) -> None:
     """Counted in bytecode lines, since times mean nothing on a shared machine."""
 
     def lines(count: int) -> int:
-        images = indexed(Image(f"/zd/{number}") for number in range(count))
-        changes = Changes(tuple(ImageUpdate(f"/zd/new{number}", f"/zd/{number}") for number in range(count)))
+        images = indexed(Image(Url(f"/zd/{n}"), attributes={"k": n}, types={"t": n % 2 == 0}) for n in range(count))
+        urls = [(Url(f"/zd/new{number}"), Url(f"/zd/{number}")) for number in range(count)]
+        changes = Changes(tuple(ImageUpdate(url, origin) for url, origin in urls))
         counted = 0
 
         def trace(frame: Any, event: str, argument: Any) -> Any:
@@ -133,7 +202,7 @@ def test_changes_cost_the_same_for_each_image_however_many_there_are() -> None:
 
         sys.settrace(trace)
         try:
-            apply(images, changes, "/zd")
+            work(images, changes)
         finally:
             sys.settrace(None)
         return counted

@@ -1,4 +1,4 @@
-"""The public contract's vectors for URLs, images, outputs and their merging."""
+"""The public contract's vectors for URLs, images, filters, outputs and their merging."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from trivet.datasets import changes, images, urls
+from trivet.datasets import changes, filters, flow, images, urls
 from trivet.tasks.problem import Problem, has_errors
 
 CORPUS = Path(__file__).resolve().parents[2] / "../shared/corpus/fractal"
@@ -19,7 +19,11 @@ def vectors(name: str) -> list[Any]:
     path = CORPUS / f"{name}.json"
     if not path.is_file():
         return [pytest.param({}, marks=pytest.mark.skip(reason=f"the corpus is not here: {path}"))]
-    found = json.loads(path.read_text())["vectors"]
+    document = json.loads(path.read_text())
+    found = document["vectors"]
+    for vector in found:
+        if vector.get("images") == "@images":
+            vector["images"] = document["images"]
     # What the first part of a compound task writes is the contract's business, and tested there.
     chosen = [vector for vector in found if vector["op"] in OPERATIONS and vector.get("kind") != "init_output"]
     return [pytest.param(vector, id=vector["id"]) for vector in chosen]
@@ -59,7 +63,38 @@ def merge_outputs(vector: Any) -> Any:
     return {"updates": merged.to_json()["image_list_updates"], "removals_set": sorted(merged.removals)}
 
 
+def listed(vector: Any) -> list[images.Image]:
+    return [images.read_image(image, []) or pytest.fail(str(image)) for image in vector["images"]]
+
+
+def chosen(vector: Any, query: Any) -> list[images.Image]:
+    types = filters.read_type_filters(query.get("type_filters", {}), [])
+    attributes = filters.read_attribute_filters(query.get("attribute_filters", {}), [])
+    assert types is not None
+    assert attributes is not None
+    return filters.matching(listed(vector), types, attributes)
+
+
+def validate_filters(vector: Any) -> bool:
+    problems: list[Problem] = []
+    found = filters.read_attribute_filters(vector["input"], problems)
+    assert (found is None) == has_errors(problems)
+    return found is not None
+
+
+def flow_of(vector: Any) -> Any:
+    flows = flow.type_flow(flow.Step(**step) for step in vector["workflow"])
+    return [{"current": one.current, "input": one.input, "output": one.output} for one in flows]
+
+
 OPERATIONS = {
+    "filter_images": lambda vector: [image.zarr_url for image in chosen(vector, vector)],
+    "validate_attribute_filters": validate_filters,
+    "merge_type_filters": lambda vector: refused_or(
+        flow.merge_type_filters, vector["task_input_types"], vector["wftask_type_filters"]
+    ),
+    "type_filters_flow": flow_of,
+    "non_unique_types": lambda vector: filters.non_unique_types(chosen(vector, vector["query"])),
     "normalize_url": lambda vector: refused_or(urls.normalize_url, vector["input"]),
     "validate_zarr_url": lambda vector: refused_or(urls.normalize_url, vector["input"]),
     "url_is_relative_to": lambda vector: urls.is_within(vector["url"], vector["base"]),
@@ -70,8 +105,12 @@ OPERATIONS = {
 }
 
 
-@pytest.mark.parametrize("vector", [*vectors("urls"), *vectors("image_models"), *vectors("merging")])
+@pytest.mark.parametrize(
+    "vector", [vector for name in ("urls", "image_models", "merging", "filters") for vector in vectors(name)]
+)
 def test_vector(vector: Any) -> None:
     answer = OPERATIONS[vector["op"]](vector)
+    if "expected_indices" in vector:
+        vector["expected"] = [vector["images"][index]["zarr_url"] for index in vector["expected_indices"]]
     # Text, so that 1, 1.0 and true are told apart.
     assert json.dumps(answer, sort_keys=True) == json.dumps(vector["expected"], sort_keys=True)

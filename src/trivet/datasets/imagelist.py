@@ -5,10 +5,12 @@ Everything takes time linear in the number of images and changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from trivet.datasets.changes import Changes, contradictions
-from trivet.datasets.images import Image, ImageUpdate
+from trivet.datasets.changes import Changes, contradictions, merge, settle
+from trivet.datasets.images import Image, ImagePatch, ImageUpdate
 from trivet.datasets.urls import normalize_url
 
 ImageList = Mapping[str, Image]
@@ -30,11 +32,9 @@ def faults(images: ImageList, changes: Changes, zarr_dir: str) -> Iterator[str]:
     """Why changes can't be applied: contradictions, new images outside ``zarr_dir``, removals of unknown ones."""
     for url in contradictions(changes):
         yield f"more than one thing is said of image {url}"
-    inside = normalize_url(zarr_dir).rstrip("/") + "/"
-    named = {update.zarr_url for update in changes.updates}
-    for url in named:
-        if url not in images and not url.startswith(inside):
-            yield f"new image {url} must be below the dataset's directory {zarr_dir}"
+    named = dict.fromkeys(update.zarr_url for update in changes.updates)
+    for url in outsiders((url for url in named if url not in images), zarr_dir):
+        yield f"new image {url} must be below the dataset's directory {zarr_dir}"
     for url in changes.removals:
         if url not in images and url not in named:
             yield f"image {url} can't be removed: it is not in the list"
@@ -57,6 +57,69 @@ def apply(
     for url in changes.removals:
         del result[url]
     return result
+
+
+def judge(images: ImageList, outputs: Sequence[Changes], zarr_dir: str) -> tuple[Changes, Mapping[int, Sequence[str]]]:
+    """The merged outputs that can be applied, and why each of the others (by position) can't.
+
+    An output is taken as a whole or not at all: one bad output does not hold back what the others said.
+    """
+    _, disputed = settle(outputs)
+    reasons: dict[int, list[str]] = defaultdict(list)
+    for position, urls in disputed.items():
+        reasons[position] += (f"more than one thing is said of image {url}" for url in urls)
+    for position, output in enumerate(outputs):
+        if position not in disputed:
+            reasons[position] += faults(images, output, zarr_dir)
+    refused = {position: found for position, found in reasons.items() if found}
+    return merge(output for position, output in enumerate(outputs) if position not in refused), refused
+
+
+def strangers(images: ImageList, changes: Changes) -> list[str]:
+    """Origins that updates name, but which are not in the list when their turn comes: nothing is inherited of them."""
+    known = set(images)
+    missing: dict[str, None] = {}
+    for update in changes.updates:
+        if update.origin is not None and update.origin != update.zarr_url and update.origin not in known:
+            missing[update.origin] = None
+        known.add(update.zarr_url)
+    return list(missing)
+
+
+def patched(images: ImageList, patch: ImagePatch) -> dict[str, Image]:
+    """The list after a person's edit: each field that is given replaces the old one. Raises KeyError if not listed."""
+    image = images[patch.zarr_url]
+    if patch.attributes is not None:
+        image = replace(image, attributes=patch.attributes)
+    if patch.types is not None:
+        image = replace(image, types=patch.types)
+    return {**images, patch.zarr_url: image}
+
+
+def added(images: ImageList, more: Iterable[Image], zarr_dir: str) -> dict[str, Image]:
+    """The list with new images at its end. Raises ValueError, saying everything, when one is known or outside
+    ``zarr_dir``."""
+    more = tuple(more)
+    known = [f"image {image.zarr_url} is in the list already" for image in more if image.zarr_url in images]
+    outside = outsiders((image.zarr_url for image in more), zarr_dir)
+    if known or outside:
+        raise ValueError("; ".join([*known, *(f"{url} is not below {zarr_dir}" for url in outside)]))
+    return {**images, **indexed(more)}
+
+
+def removed(images: ImageList, urls: Iterable[str]) -> dict[str, Image]:
+    """The list without some images, whose files stay. Raises ValueError, naming all, when some are not listed."""
+    urls = dict.fromkeys(urls)
+    unknown = [url for url in urls if url not in images]
+    if unknown:
+        raise ValueError(f"not in the list: {', '.join(unknown)}")
+    return {url: image for url, image in images.items() if url not in urls}
+
+
+def outsiders(urls: Iterable[str], zarr_dir: str) -> list[str]:
+    """Those URLs, in normal form, that do not lie below ``zarr_dir``, by their components."""
+    inside = normalize_url(zarr_dir).rstrip("/") + "/"
+    return [url for url in urls if not url.startswith(inside)]
 
 
 def default_update(urls: Iterable[str]) -> Changes:
