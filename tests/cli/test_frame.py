@@ -56,6 +56,7 @@ def test_a_misspelt_command_gets_a_suggestion(trivet: Trivet) -> None:
         (["check", "--format", "xml", "x"], "'xml' is not one of 'text', 'json', 'github', 'sarif'"),
         (["--nonsense"], "No such option"),
         (["show"], "Missing argument 'TARGET'"),
+        (["logs", "last", "--follow", "--unit", "0"], "leave one of --follow and --unit out"),
         (["doctor", "surplus"], "Got unexpected extra argument (surplus)"),
     ],
 )

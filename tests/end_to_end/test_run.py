@@ -104,6 +104,7 @@ def test_a_failure_has_a_reason_and_the_tasks_own_exit_code(
     assert (result["state"], result["reason"]) == ("FAILED", reason)
     assert reason in done.stderr
     assert "hint:" in done.stderr
+    assert ("  | bad luck\n" in trivet("show", "run:last").stdout) == ("bad luck" in str(command))
 
 
 def test_outputs_go_where_the_user_wants_and_nothing_is_overwritten(trivet: CommandLine) -> None:

@@ -20,6 +20,8 @@ def command(run: str, only: str | None, following: bool) -> int:
     from trivet.runs import follow
     from trivet.runs.progress import read
 
+    if following and only is not None:
+        raise click.UsageError("--follow shows the log of the whole run; leave one of --follow and --unit out")
     directory = found(run)
     out = sys.stdout.buffer
     if following and "result" not in directory.read():

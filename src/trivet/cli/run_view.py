@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from trivet.cli.reporting import printable
 from trivet.cli.results import shown
 from trivet.cli.tables import table
 from trivet.records import codec
 from trivet.records.directory import RunDirectory
 from trivet.runs.progress import Progress, read
-from trivet.runs.summary import summarise
+from trivet.runs.summary import last_lines, summarise
 from trivet.tasks.quantities import format_duration, format_memory
+from trivet.tasks.states import RunState
 from trivet.tasks.values import from_json
 from trivet.tasks.work import Outcome
 
@@ -33,6 +35,8 @@ def run_lines(run: RunDirectory, limit: int = 50) -> Iterator[str]:
     yield f"{run.id}  {summary.state}" + (f" ({summary.reason})" if summary.reason else "")
     if summary.message:
         yield f"  {summary.message}"
+    if summary.state == RunState.FAILED:
+        yield from (f"  | {printable(line)}" for line in last_lines(run, 10))
     yield ""
     usage = record.get("usage", {})
     peak = usage.get("peak_memory")
