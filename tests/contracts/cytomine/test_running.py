@@ -131,7 +131,7 @@ def test_a_referenced_file_is_linked_else_copied_else_mounted(
 
     monkeypatch.setattr(staging, "COPIED", 10)
     mounts = cytomine.stage(call, UNIT, where).mounts
-    assert mounts[2:] == (Mount(str(photo), "/inputs/images/0"),)
+    assert mounts[2:] == (Mount(str(photo), "/inputs/images/0", directory=False),)
     assert target.read_bytes() == b""
     assert photo.stat().st_size > 0
 

@@ -48,7 +48,8 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
 
     def place(kind: types.File, reference: FileRef, target: Path) -> None:
         for source, placeholder in _place(kind, Path(os.path.realpath(reference.path)), target):
-            mounts.append(Mount(str(source), f"{model.input_folder}/{placeholder.relative_to(inputs).as_posix()}"))
+            seen_at = f"{model.input_folder}/{placeholder.relative_to(inputs).as_posix()}"
+            mounts.append(Mount(str(source), seen_at, directory=source.is_dir()))
 
     for port, value in given:
         image = sidecars.owner(port.name)
