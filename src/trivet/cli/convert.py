@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trivet.conversions import Original, Wishes
 
 _AUTHOR = re.compile(r"\s*(\S+)\s+([^<]*?[^<\s])\s*<([^<>]+)>\s*,\s*(.*\S)\s*")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _CHANNEL = re.compile(r"(.+)=(files|file|image)")
 
 
@@ -60,6 +61,7 @@ def command(path: str, target: str, output: Path | None, force: bool, strict: bo
     Examples:
       trivet convert task.json --to kaapana > task.new.json
       trivet convert processing-container.json --to kaapana:guide -o old-form/
+      trivet convert __FRACTAL_MANIFEST__.json --to fractal -o new/
       trivet convert descriptor.yml --to kaapana -o my-container/
       trivet convert processing-container.json#segment --to cytomine --image tools:1.0 -o my-task/
     """
@@ -88,16 +90,14 @@ def _rewritten(path: str, wanted: str, form: str, lost: list[Problem]) -> Writte
     from trivet.contracts.source import load
     from trivet.runs.sources import split, with_options
 
-    if split(path)[1] is not None or not Path(path).is_file() or path.lower().endswith((".zip", ".tar", ".tgz", ".gz")):
-        if not Path(path).exists() and split(path)[1] is None and path.lower().endswith((".json", ".yml", ".yaml")):
-            load(Path(path))
+    if split(path)[1] is not None or not Path(path).is_file() or path.lower().endswith(_ARCHIVES):
         return None
     source = with_options(load(Path(path)), TemplateOptions(enabled=False))
     name = detect(source)
     if name is None:
         unknown = Problem("T010", "this is not a task document of any known contract", hint=f"looked for {LOOKED_FOR}")
         raise ProblemsError(source.place([source.parsed[1] or unknown]))
-    if name != wanted:
+    if name != wanted or not hasattr(contract(name), "write"):
         return None
     try:
         written = contract(wanted).write(contract(name).read(source), form)

@@ -28,8 +28,9 @@ TARGETS = {
     "kaapana": ("kaapana", "current"),
     "kaapana:guide": ("kaapana", "guide"),
     "cytomine": ("cytomine", "v0"),
+    "fractal": ("fractal", "2"),
 }
-"""What a task can be written as: the contract and its form. Within a contract its `write` does it, else a conversion."""
+"""What a task can be written as: contract and form. Within a contract its `write` does it, else a conversion."""
 
 LOOKED_FOR = "a Kaapana container or task, a Cytomine descriptor or bundle, a Fractal manifest, a Trivet command"
 """What they describe, for messages."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from trivet.contracts.source import Source
+    from trivet.contracts.written import Written
     from trivet.tasks.call import Call
     from trivet.tasks.document import Document
     from trivet.tasks.problem import Problem
@@ -63,3 +64,16 @@ def conclude(call: Call, results: Sequence[UnitResult]) -> RunResult:
     from trivet.contracts.fractal import units
 
     return units.conclude(call, results)
+
+
+def write(document: Document | Task, form: str = "2") -> Written:
+    """A manifest of either version as one of version 2. Raises ProblemsError for what can't be one."""
+    from trivet.contracts.fractal import upgrading
+
+    return upgrading.write(document, form)
+
+
+def verify(document: Document) -> Sequence[Problem]:
+    from trivet.contracts.fractal import wheels
+
+    return tuple(wheels.verify(document))

@@ -28,7 +28,7 @@ def check(document: Document, problems: list[Problem]) -> Sequence[Problem]:
         "this is a manifest of version 1: its tasks are shown, but can't be run yet",
         "manifest_version",
         severity="warning",
-        hint="a newer version of the package may have a manifest of version 2",
+        hint="take a newer version of the package, or begin one of version 2 with trivet convert FILE --to fractal",
     )
     has_schemas = fields.get("has_args_schemas", bool, False)
     package = rules.Package(document)
