@@ -25,6 +25,7 @@ ROOMS = {
     "K": "Kaapana",
     "C": "Cytomine",
     "F": "Fractal",
+    "X": "Conversions between contracts",
     "R": "Trivet's own command",
 }
 SHARED = {

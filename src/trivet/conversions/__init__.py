@@ -29,8 +29,11 @@ def convert(task: Task, contract: str, form: str, original: Original, wishes: Wi
     """
     module = DIRECTIONS.get((task.contract, contract))
     if module is None:
-        known = ", ".join(f"{source} to {target}" for source, target in DIRECTIONS)
-        message = f"a task of the contract {task.contract} can't be written in {contract}"
-        raise ProblemsError([Problem("X001", message, hint=f"there is {known}", file=task.document.origin)])
+        hint = "there is " + " and ".join(f"{source} to {target}" for source, target in DIRECTIONS)
+        message = f"what is written in the contract {task.contract} can't be written in {contract}"
+        if task.contract == contract:
+            hint = "a document is written in another form of its contract when its file is named"
+            message = f"this is a task of the contract {contract} already"
+        raise ProblemsError([Problem("X001", message, hint=hint, file=task.document.origin)])
     written: Written = import_module(module).convert(task, form, original, wishes)
     return written

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any, NamedTuple
 
 from trivet.contracts import cytomine
-from trivet.contracts.kaapana.merge import fits_kind
-from trivet.contracts.kaapana.model import Channel, Container, Template, Variable
-from trivet.contracts.kaapana.ports import template_of, text_of
+from trivet.contracts.kaapana.model import Channel, Template, Variable
+from trivet.contracts.kaapana.ports import template_of
 from trivet.contracts.source import Source
 from trivet.contracts.written import Written
-from trivet.conversions import project
+from trivet.conversions import project, variables
 from trivet.conversions.original import CHANNELS, Author, Original, Wishes
-from trivet.tasks.problem import DocumentPath, Problem, ProblemsError, closest, has_errors
+from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
 from trivet.tasks.task import Task
 
 DESCRIPTOR = "descriptor.yml"
 SCHEMA = "https://cytomine.com/schema-store/tasks/task.v0.json"
 PLACEHOLDERS = Wishes("org.example", "1.0.0", (Author("First", "Last", "Organization", "first.last@example.org"),))
 
-_CHOICE = re.compile(r"[^\r\n]{1,256}")
 _VERSION = re.compile(r"v?([0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?)")
 _ELEMENT = {"files": {"id": "array", "subtype": "file"}, "file": "file", "image": "image"}
 
@@ -83,7 +81,7 @@ class _Conversion:
         faults = [problem.at(DESCRIPTOR) for problem in cytomine.check(read) if problem.severity == "error"]
         if has_errors(faults):
             raise ProblemsError(faults)
-        lost = (*self.notes, *self._lost())
+        lost = (*self.notes, *variables.lost(self.task, self.template, self.ids))
         folders = [array.channel.mounted_path for array in (*self.inputs, *self.outputs)]
         made = project.dockerfile(self.original, self.wishes, wrapper, folders, {"title": self.task.name})
         told = project.readme(self.task, self.original, "Cytomine", list(self._rows()), lost, self._use())
@@ -127,7 +125,7 @@ class _Conversion:
             yield array.names, names | {"optional": True, "dependencies": {"matching": [f"inputs/{array.id}"]}}
         for variable in self.template.variables:
             if variable.name in self.ids:
-                yield self.ids[variable.name], _typed(variable)
+                yield self.ids[variable.name], variables.typed(variable)
 
     def _outputs(self) -> Iterator[tuple[str, dict[str, Any]]]:
         for array in self.outputs:
@@ -201,10 +199,10 @@ class _Conversion:
         yield f"t_value={quote(variable.value)}"
         if variable.name in self.ids:
             file = f'"$t_in/{self.ids[variable.name]}"'
-            read = f"t_text {file}" if _is_text(variable) else f"t_value=$($t_tool cat {file}) || exit 1"
+            read = f"t_text {file}" if variables.is_text(variable) else f"t_value=$($t_tool cat {file}) || exit 1"
             yield f"if [ -e {file} ]; then"
             yield f"    {read}"
-            spelled = _spellings(variable)
+            spelled = variables.spellings(variable)
             if spelled:
                 yield "    case $t_value in"
                 yield from (f"    {quote(plain)}) t_value={quote(text)} ;;" for plain, text in spelled.items())
@@ -213,42 +211,6 @@ class _Conversion:
         yield f'set -- {quote(variable.name)}="$t_value" "$@"'
 
     # what is said
-
-    def _lost(self) -> Iterator[Problem]:
-        for channel in (*self.template.inputs, *self.template.outputs):
-            if channel.scale_rule is not None:
-                message = f"the scale rule of `{channel.name}`: memory no longer follows the data"
-                hint = "set configuration.resources.ram to what the largest data needs"
-                path = self._path(channel.scale_rule.path)
-                yield Problem("X023", message, "warning", hint, path=path)
-            for kind, other in channel.relations:
-                if kind != "match":
-                    message = f"that the items of `{channel.name}` are `{kind}` of `{other}` is no longer checked"
-                    yield Problem("X024", message, "warning", path=self._path(channel.path))
-        for variable in self.template.variables:
-            made = self.ids.get(variable.name)
-            if made is not None and made != variable.name:
-                message = f"the variable `{variable.name}` is the input `{made}`"
-                yield Problem("X022", message, "warning", path=self._path(variable.path))
-            unsayable = [choice for choice in variable.choices if not _CHOICE.fullmatch(choice)]
-            if unsayable and not (unsayable == [""] == [variable.value]):
-                message = f"choices of `{variable.name}` that Cytomine can't say: {', '.join(map(repr, unsayable))}"
-                yield Problem("X025", message, "warning", path=self._path(variable.path))
-        path = self._path((*self.template.path, "resources"))
-        needs = self.task.resources
-        if needs.memory is None:
-            message = "memory has no limit in Kaapana; the App Engine gives every task one, 4Gi without a word"
-            yield Problem("X026", message, "warning", "set configuration.resources.ram", path=path)
-        if needs.cpus is None or needs.cpus != math.ceil(needs.cpus):
-            message = f"whole CPUs only: {math.ceil(needs.cpus or 1)}"
-            yield Problem("X026", message, "warning", path=path)
-        if self.template.resources.get("requests"):
-            yield Problem("X026", "there are limits only; `requests` are left out", "warning", path=path)
-
-    def _path(self, path: DocumentPath) -> DocumentPath:
-        """A path in the document that was read; a template in a container file beside it has none there."""
-        content = self.task.document.model.content
-        return path if isinstance(content, Container) or isinstance(content.template, Template) else ()
 
     def _rows(self) -> Iterator[Sequence[str]]:
         for word, arrays in (("input", self.inputs), ("output", self.outputs)):
@@ -304,43 +266,6 @@ def _kind(array: _Array, element: str) -> dict[str, Any]:
 
 def _parameter(title: str, description: str, kind: Any) -> dict[str, Any]:
     return {"display_name": title, "description": description, "type": kind}
-
-
-def _typed(variable: Variable) -> dict[str, Any]:
-    """The input of a variable. One whose default is no value of its type may be left out, and has that default then."""
-    choices = [choice for choice in dict.fromkeys(variable.choices) if _CHOICE.fullmatch(choice)]
-    kind: Any = "string"
-    default: Any = variable.value
-    valid = True
-    if choices:
-        kind, valid = {"id": "enumeration", "values": choices}, default in choices
-    elif not _is_text(variable):
-        kind = {"int": "integer", "boolean": "boolean"}[variable.kind]
-        valid = fits_kind(variable.kind, default)
-        if valid:
-            default = int(default) if variable.kind == "int" else _truth(default)
-    made = _parameter(variable.name, variable.description or f"The variable {variable.name}", kind)
-    return made | ({"default": default} if valid else {"optional": True})
-
-
-def _truth(text: str) -> bool:
-    return text.strip().lower() in ("true", "1", "yes")
-
-
-def _is_text(variable: Variable) -> bool:
-    """Whether any text is a value, none of which may be changed."""
-    return variable.kind == "string" and not any(_CHOICE.fullmatch(choice) for choice in variable.choices)
-
-
-def _spellings(variable: Variable) -> Mapping[str, str]:
-    """What the program wants to see for some values, since the file says them in another way."""
-    if variable.choices or not variable.value:
-        return {}
-    if variable.kind == "boolean":
-        return {text: text_of(variable, value) for text, value in (("true", True), ("false", False))}
-    if variable.kind == "int" and fits_kind("int", variable.value) and str(int(variable.value)) != variable.value:
-        return {str(int(variable.value)): variable.value}
-    return {}
 
 
 def _id(name: str, taken: set[str]) -> str:

@@ -15,17 +15,11 @@ from trivet.contracts.cytomine.scalars import to_text
 from trivet.contracts.kaapana import CONTAINER_FILE
 from trivet.contracts.source import Source
 from trivet.contracts.written import Written
-from trivet.conversions import project
+from trivet.conversions import parameters, project
 from trivet.conversions.original import Original, Wishes
 from trivet.tasks import types
-from trivet.tasks.problem import Problem
 from trivet.tasks.task import MISSING, Port, Task
 from trivet.tasks.values import Value
-
-_ENDINGS = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "dicom": ".dcm", "text": ".txt"}
-_UNITS = ("", "Ki", "Mi", "Gi", "Ti")
-_TAKEN = re.compile(r"[0-9].*|t_.*|LD_.*|PATH|HOME|PWD|OLDPWD|IFS|ENV|PS[0-9]|LC_ALL|LANG|HOSTNAME|SHELL|USER|_+")
-"""Ids that are no names of variables, or that shells, loaders and the wrapper use themselves."""
 
 
 def convert(task: Task, form: str, original: Original, wishes: Wishes) -> Written:
@@ -46,8 +40,10 @@ class _Conversion:
         self.model: Descriptor = task.document.model
         self.root = project.root_for("kaapana", (self.model.input_folder, self.model.output_folder))
         declared = [port for port in task.inputs if sidecars.owner(port.name) is None]
-        self.channels = [port for port in declared if _in_channel(port)]
-        self.variables = {port.name: _variable_name(port, declared) for port in declared if not _in_channel(port)}
+        self.channels = [port for port in declared if parameters.in_channel(port)]
+        self.variables = {
+            port.name: parameters.variable_name(port, declared) for port in declared if not parameters.in_channel(port)
+        }
         self.values = [port for port in declared if port.name in self.variables]
         self.required = [port for port in self.channels if not port.optional]
         self.drivers = self.required[:1] or self.channels
@@ -57,7 +53,7 @@ class _Conversion:
         wrapper = project.in_image(script, "kaapana")
         container = json.dumps(self._container(project.start(wrapper, self.wishes)), ensure_ascii=False)
         document = kaapana.write(kaapana.read(Source(CONTAINER_FILE, container, Path(self.task.document.base))), form)
-        lost = tuple(self._lost())
+        lost = tuple(parameters.lost(self.task, self.channels, self.values, self.variables))
         folders = [self.model.input_folder, self.model.output_folder]
         made = project.dockerfile(self.original, self.wishes, wrapper, folders, self._labels(), CONTAINER_FILE)
         told = project.readme(self.task, self.original, "Kaapana", list(self._rows()), lost, self._use())
@@ -68,7 +64,10 @@ class _Conversion:
 
     def _container(self, command: Sequence[str]) -> dict[str, Any]:
         task = self.task
-        amount: dict[str, Any] = {"memory": _memory(task.resources.memory or 0), "cpu": f"{task.resources.cpus:g}"}
+        amount: dict[str, Any] = {
+            "memory": parameters.memory(task.resources.memory or 0),
+            "cpu": f"{task.resources.cpus:g}",
+        }
         if task.resources.gpus:
             amount["nvidia.com/gpu"] = str(task.resources.gpus)
         template = {
@@ -89,7 +88,7 @@ class _Conversion:
 
     def _input(self, port: Port) -> dict[str, Any]:
         what = "the entries of the array" if isinstance(port.type, types.Array) else "one file"
-        words = f"{_described(port)}. Each item is a directory with {what}"
+        words = f"{parameters.described(port)}. Each item is a directory with {what}"
         if port.optional:
             words += "; optional: an item may be missing, the channel may be empty"
         channel: dict[str, Any] = {"name": port.name, "mounted_path": self._place(port), "description": words}
@@ -101,9 +100,11 @@ class _Conversion:
         what = (
             "array.yml and the entries of the array"
             if isinstance(port.type, types.Array)
-            else f"{port.name}{_ending(port)}"
+            else f"{port.name}{parameters.ending(port)}"
         )
-        words = f"{_described(port)}. Each item has {what}" + ("; optional: or nothing" if port.optional else "")
+        words = f"{parameters.described(port)}. Each item has {what}" + (
+            "; optional: or nothing" if port.optional else ""
+        )
         channel: dict[str, Any] = {"name": port.name, "mounted_path": self._place(port), "description": words}
         if self.required:
             channel["items"] = {"each": self.drivers[0].name}
@@ -113,13 +114,15 @@ class _Conversion:
         kind = "boolean" if isinstance(port.type, types.Boolean) else "string"
         if isinstance(port.type, types.Integer):
             kind = "int"
-        words = _described(port)
-        if port.default is MISSING:
-            words += "; empty: none" if port.optional else "; must be given"
+        words = parameters.described(port)
+        if port.optional:
+            words += "; empty: none"
+        elif port.default is MISSING:
+            words += "; must be given"
         value = "" if port.default is MISSING else to_text(port.type, cast("Value", port.default))
         made = {"name": self.variables[port.name], "value": value, "type": kind, "adjustable": True}
         if isinstance(port.type, types.Enumeration):
-            made["choices"] = list(port.type.values)
+            made["choices"] = [*port.type.values, *([""] if port.optional else [])]
         return {**made, "description": words}
 
     def _place(self, port: Port) -> str:
@@ -134,7 +137,7 @@ class _Conversion:
     def _lines(self) -> Iterator[str]:
         required = [port.name for port in self.task.outputs if not port.optional]
         results = (
-            f"    t_result {port.name} {self._place(port)} {port.name}{_ending(port)} || return 1"
+            f"    t_result {port.name} {self._place(port)} {port.name}{parameters.ending(port)} || return 1"
             for port in self.task.outputs
         )
         yield from ["t_read() {", *(line for port in self.values for line in self._reading(port))]
@@ -161,13 +164,15 @@ class _Conversion:
 
     def _reading(self, port: Port) -> Iterator[str]:
         variable = self.variables[port.name]
-        reader = "t_text"
+        value = f'{port.name} "${{{variable}-}}"'
+        write = f"t_text {value} || return 1"
         if isinstance(port.type, types.Boolean):
-            reader = "t_boolean"
+            write = f"t_boolean {value} || return 1"
         elif isinstance(port.type, types.Integer):
-            reader = "t_integer"
-        write = f'{reader} {port.name} "${{{variable}-}}" || return 1'
-        if isinstance(port.type, types.String) and not port.optional:
+            write = f"t_integer {value} {' '.join(parameters.bounds(port.type))} || return 1"
+        elif isinstance(port.type, types.Enumeration):
+            write = f"t_choice {value} {project.quoted(port.type.values)} || return 1"
+        if parameters.may_be_empty(port):
             yield f"    {write}"
             return
         yield f'    if [ -n "${{{variable}-}}" ]; then'
@@ -179,7 +184,7 @@ class _Conversion:
         yield "    fi"
 
     def _laying(self, port: Port) -> Iterator[str]:
-        place, mode, depth = self._place(port), _mode(port), _depth(port.type)
+        place, mode, depth = self._place(port), parameters.mode(port), parameters.depth(port.type)
         line = f"t_file {port.name} {place} {mode} || return 1"
         if depth:
             line = f't_array "$t_in/{port.name}" "{place}/$t_item" {depth} {mode} || return 1'
@@ -189,46 +194,6 @@ class _Conversion:
             yield f"    {line}"
 
     # what is said
-
-    def _lost(self) -> Iterator[Problem]:
-        for port in self.values:
-            path = ("inputs", port.name)
-            limits = _limits(port.type)
-            if limits:
-                message = f"`{port.name}`: {limits} is in the description only; no reader of Kaapana checks it"
-                yield Problem("X010", message, "warning", path=path)
-            if isinstance(port.type, types.String) and port.optional:
-                message = f"`{port.name}`: an empty text means that there is none; it can't be given as a value"
-                yield Problem("X011", message, "warning", path=path)
-            elif isinstance(port.type, types.String) and port.default is MISSING:
-                message = f"`{port.name}` must be given in Cytomine; here it is an empty text where it is not"
-                yield Problem("X011", message, "warning", path=path)
-            if self.variables[port.name] != port.name:
-                message = (
-                    f"`{port.name}` is the variable `{self.variables[port.name]}`: shells have a use for that name"
-                )
-                yield Problem("X012", message, "warning", path=path)
-        for port in self.channels:
-            if _limits(port.type):
-                message = f"`{port.name}`: {_limits(port.type)} is in the description only; nobody checks files"
-                yield Problem("X010", message, "warning", path=("inputs", port.name))
-            if port.optional:
-                message = f"channel `{port.name}` is optional, but Kaapana knows no optional channels"
-                yield Problem("X013", message, "warning", "bind it to an empty directory", path=("inputs", port.name))
-        if self.task.outputs:
-            message = "types and limits of the outputs are in their descriptions only; nobody checks what was written"
-            yield Problem("X014", message, "warning", path=("outputs",))
-        matched = [" and ".join(f"`{name}`" for _, name in group) for group in self.model.matching]
-        if matched:
-            message = f"that {'; '.join(matched)} match is no longer checked"
-            yield Problem("X014", message, "warning", path=("outputs",))
-        for name, source in self.model.derived_from.items():
-            message = f"that `{name}` is relative to `{source}` has no place in Kaapana"
-            yield Problem("X015", message, "warning", path=("outputs", name, "dependencies"))
-        if self.task.network:
-            message = "the task needs the internet, which a container document can't ask for"
-            hint = 'put the label "network-access-external-ips": "true" into config.labels of its task.json'
-            yield Problem("X016", message, "warning", hint, path=("configuration", "resources", "internet"))
 
     def _labels(self) -> dict[str, str]:
         """Who and what, in the image: the container document has no words for it."""
@@ -250,7 +215,11 @@ class _Conversion:
         for port in self.values:
             yield f"input `{port.name}`", f"variable `{self.variables[port.name]}`", port.type.describe()
         for port in self.task.outputs:
-            what = "array.yml and the entries" if isinstance(port.type, types.Array) else f"{port.name}{_ending(port)}"
+            what = (
+                "array.yml and the entries"
+                if isinstance(port.type, types.Array)
+                else f"{port.name}{parameters.ending(port)}"
+            )
             yield f"output `{port.name}`", f"channel `{port.name}`", f"`ITEM/` with {what}"
         yield "authors, version, source, DOIs", "labels of the image", ""
 
@@ -271,73 +240,3 @@ class _Conversion:
                 "",
             ]
         )
-
-
-def _in_channel(port: Port) -> bool:
-    return isinstance(port.type, types.File | types.Geometry | types.Array)
-
-
-def _variable_name(port: Port, ports: Sequence[Port]) -> str:
-    name = port.name
-    while _TAKEN.fullmatch(name) or (name != port.name and any(name == other.name for other in ports)):
-        name = f"PARAM_{name}"
-    return name
-
-
-def _described(port: Port) -> str:
-    title = "" if port.title in ("", port.name) else f"{port.title}: "
-    return f"{title}{port.description} ({port.type.describe()}{_more(port.type)})"
-
-
-def _limits(kind: types.ValueType) -> str:
-    """What a type demands beyond what a variable's type or a channel can say."""
-    inner = types.innermost(kind)
-    if isinstance(inner, types.Boolean | types.Enumeration | types.Geometry) and inner is kind:
-        return ""
-    plain = {types.Integer: "integer", types.String: "string", types.File: "file", types.Image: "image"}
-    words = kind.describe() + _more(kind)
-    return "" if words == plain.get(type(kind)) else words
-
-
-def _more(kind: types.ValueType) -> str:
-    """The limits that `describe` does not tell."""
-    inner = types.innermost(kind)
-    parts = []
-    if isinstance(inner, types.Image) and (inner.max_width or inner.max_height):
-        parts.append(f"at most {inner.max_width or 'any'} × {inner.max_height or 'any'} pixels")
-    if isinstance(inner, types.File) and inner.max_size is not None:
-        parts.append(f"at most {inner.max_size} bytes")
-    if isinstance(kind, types.Array) and (kind.min_size or kind.max_size is not None):
-        upper = "" if kind.max_size is None else str(kind.max_size)
-        parts.append(f"{kind.min_size}–{upper} entries")
-    return "".join(f", {part}" for part in parts)
-
-
-def _mode(port: Port) -> str:
-    """How the wrapper takes an item: a plain file, an image (its outline beside it), or also a folder of DICOM."""
-    inner = types.innermost(port.type)
-    if not isinstance(inner, types.Image):
-        return "file"
-    return "slide" if not inner.formats or "wsidicom" in inner.formats else "image"
-
-
-def _depth(kind: types.ValueType) -> int:
-    return 1 + _depth(kind.of) if isinstance(kind, types.Array) else 0
-
-
-def _ending(port: Port) -> str:
-    """The ending of a result's file, as far as the type tells."""
-    kind = port.type
-    if isinstance(kind, types.File):
-        return _ENDINGS.get(kind.formats[0], "") if len(kind.formats) == 1 else ""
-    if isinstance(kind, types.Array):
-        return ""
-    return ".geojson" if isinstance(kind, types.Geometry) else ".txt"
-
-
-def _memory(amount: int) -> str:
-    """Bytes as the largest binary unit that says them exactly."""
-    power = 0
-    while amount and amount % 1024 == 0 and power < len(_UNITS) - 1:
-        amount, power = amount // 1024, power + 1
-    return f"{amount}{_UNITS[power]}"

@@ -20,7 +20,7 @@ def original_of(task: Task, argv: tuple[str, ...] = ()) -> Original:
         hint = "give --image NAME"
         raise ProblemsError([Problem("X003", f"{task.name} names no image", hint=hint, file=task.document.origin)])
     argv = argv or task.command
-    config, reasons = _config(program)
+    config, reasons, name = _config(program)
     if config is None and not argv:
         message = f"nobody knows what the image {program.reference} starts: {'; '.join(reasons)}"
         hint = "build or pull the image first, or give --entrypoint with its entrypoint and command"
@@ -31,19 +31,20 @@ def original_of(task: Task, argv: tuple[str, ...] = ()) -> Original:
         message = f"the image {program.reference} starts nothing: it has neither entrypoint nor command"
         raise ProblemsError([Problem("X003", message, hint="give --entrypoint", file=task.document.origin)])
     user = str(config.get("User") or "")
-    return Original(program.reference, words, "" if user in ("root", "0", "0:0", "root:root") else user)
+    return Original(name, words, "" if user in ("root", "0", "0:0", "root:root") else user)
 
 
-def _config(program: ContainerImage) -> tuple[Mapping[str, Any] | None, list[str]]:
-    """The image's configuration (OCI Image Format, Image Configuration), or why nobody has it."""
+def _config(program: ContainerImage) -> tuple[Mapping[str, Any] | None, list[str], str]:
+    """The image's configuration (OCI Image Format, Image Configuration), or why nobody has it; and the image's name."""
     if program.archive is not None:
         from trivet.images.archive import ImageError, describe
 
         try:
             archive = f"{program.archive}!{program.member}" if program.member else program.archive
-            return describe(archive, program.reference).config.get("config") or {}, []
+            image = describe(archive, program.reference)
         except ImageError as error:
-            return None, [str(error)]
+            return None, [str(error)], program.reference
+        return image.config.get("config") or {}, [], image.tags[0] if image.tags else program.reference
     from trivet.engines import EngineError, runtimes
     from trivet.engines.runtimes.api import ApiError, UnreachableError
 
@@ -55,12 +56,12 @@ def _config(program: ContainerImage) -> tuple[Mapping[str, Any] | None, list[str
             reasons.append(str(error))
             continue
         try:
-            image = api.image(program.reference) or api.image(f"localhost/{program.reference}")
-            if image is not None:
-                return image.get("Config") or {}, []
+            found = api.image(program.reference) or api.image(f"localhost/{program.reference}")
+            if found is not None:
+                return found.get("Config") or {}, [], program.reference
             reasons.append(f"{runtime}: there is no image {program.reference}")
         except (ApiError, UnreachableError) as error:
             reasons.append(f"{runtime}: {error}")
         finally:
             close()
-    return None, reasons
+    return None, reasons, program.reference
