@@ -80,7 +80,7 @@ def pack(
                 os.fsync(stream.fileno())
             saved.unlink()
             say("checking the bundle")
-            found = [problem.at(f"{target}/{entry}") for problem in bundle.verify(made, entry)]
+            found = bundle.verify(made, entry, str(target))
             if has_errors(found):
                 raise ProblemsError(found)
             made.replace(target)

@@ -6,24 +6,29 @@ import copy
 import io
 import json
 import os
+import shutil
 import stat
 import struct
 import zipfile
+from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivet.contracts import cytomine, detect
-from trivet.contracts.cytomine import zips
+from trivet.contracts.cytomine import packing, zips
 from trivet.contracts.cytomine.bundle import open_bundle
 from trivet.contracts.source import Source
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.task import ContainerImage
 from trivet.testing.archives import blob, configuration, docker_archive, layer, write_tar
+
+from .conftest import GOOD
 
 Entries = list[tuple[str, bytes]]
 FULL = bool(os.environ.get("TRIVET_TEST_FULL"))
@@ -47,12 +52,6 @@ def refused(path: Path) -> list[str]:
 @pytest.fixture
 def text(good: dict[str, Any]) -> bytes:
     return json.dumps(good).encode()  # JSON is YAML
-
-
-@pytest.fixture(scope="session")
-def small_image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    tar = docker_archive(tmp_path_factory.mktemp("image") / "i.tar", [layer({"a": b"1"})], Entrypoint=["/a"])
-    return tar.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -271,28 +270,55 @@ def test_a_bit_that_fell_over_is_found(entry: str, code: str, text: bytes, tmp_p
     assert verified(path) == [(code, "error", entry)]
 
 
-@given(changes=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), min_size=1, max_size=20))
-@settings(
-    max_examples=10_000 if FULL else 200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_damaged_bundles_never_raise_anything_else(
-    changes: list[tuple[int, int]], text: bytes, small_image: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@cache
+def undamaged(folder: Path) -> bytes:
+    """A bundle without a fault; not an argument of the test below, which would print it."""
+    tar = docker_archive(folder / "i.tar", [layer({"a": b"1"})], Entrypoint=["/a"])
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("descriptor.yml", text)
-        archive.writestr("image.tar", small_image)
-    raw = bytearray(stream.getvalue())
+        archive.writestr("descriptor.yml", json.dumps(GOOD))
+        archive.write(tar, "image.tar")
+    return stream.getvalue()
+
+
+@given(changes=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), min_size=1, max_size=20))
+@settings(max_examples=10_000 if FULL else 200, deadline=None)
+def test_damaged_bundles_never_raise_anything_else(
+    changes: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    raw = bytearray(undamaged(folder))
     for place, value in changes:
         raw[place % len(raw)] = value
-    path = tmp_path_factory.getbasetemp() / "damaged.zip"
+    path = folder / "damaged.zip"
     path.write_bytes(raw)
     try:
         source = open_bundle(path)
     except ProblemsError:
-        path.unlink()
         return
     document = cytomine.read(source)
     cytomine.check(document)
     cytomine.verify(document)
-    path.unlink()
+    with suppress(ProblemsError):
+        for file in packing.unpack(path, folder / "unpacked"):
+            assert file.is_relative_to(folder / "unpacked")
+    shutil.rmtree(folder / "unpacked", ignore_errors=True)
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "C:/x", "a/../../b"])
+def test_names_that_nothing_may_have(name: str, text: bytes, tmp_path: Path) -> None:
+    path = bundle(tmp_path, [("descriptor.yml", text), ("image.tar", TAR), ("@@@@@@@@@"[: len(name)] or "@", b"x")])
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"@" * len(name), name.encode()) if name else _nameless(raw))
+    assert "C103" in refused(path)
+
+
+def _nameless(raw: bytes) -> bytes:
+    """The same zip with the name of its last entry taken out of the list of entries."""
+    at = raw.rindex(b"PK\x01\x02")
+    entry = bytearray(raw[at : at + 46])
+    struct.pack_into("<H", entry, 28, 0)
+    end = bytearray(raw[at + 47 :])
+    (size,) = struct.unpack_from("<L", end, 12)
+    struct.pack_into("<L", end, 12, size - 1)
+    return raw[:at] + bytes(entry) + bytes(end)

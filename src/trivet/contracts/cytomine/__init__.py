@@ -37,12 +37,13 @@ def check(document: Document) -> Sequence[Problem]:
 
 
 def verify(document: Document) -> Sequence[Problem]:
-    from trivet.contracts.cytomine import bundle
+    from trivet.contracts.cytomine.bundle import verify
+    from trivet.contracts.cytomine.document import bundle_of
 
     model = document.model
     if model.archive is None or model.archive_image is None:
         return ()
-    return bundle.verify(model.archive, model.archive_image)
+    return verify(model.archive, model.archive_image, bundle_of(document.origin))
 
 
 def tasks(document: Document) -> Sequence[Task]:

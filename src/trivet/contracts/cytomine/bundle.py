@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from trivet.contracts.cytomine.model import Descriptor
-from trivet.contracts.cytomine.zips import files_of, opened, unsafe
+from trivet.contracts.cytomine.zips import DAMAGED, files_of, opened, unsafe
 from trivet.contracts.source import MAX_BYTES, Source, decode
 from trivet.images.archive import describe
 from trivet.images.manifests import this_platform
@@ -35,7 +34,7 @@ def open_bundle(path: Path) -> Source:
     except zipfile.BadZipFile as error:
         hint = "a bundle is a zip of descriptor.yml and the image's tar"
         raise ProblemsError([Problem("C100", f"is no readable zip archive: {error}", hint=hint, file=shown)]) from None
-    except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zlib.error) as error:
+    except (OSError, *DAMAGED) as error:
         if isinstance(error, ProblemsError):
             raise
         reason = getattr(error, "strerror", None) or error
@@ -45,17 +44,16 @@ def open_bundle(path: Path) -> Source:
     return Source(name, decode(raw, name), path.absolute().parent, archive=path.absolute())
 
 
-def find_image(path: Path, descriptor: Descriptor) -> tuple[str | None, list[Problem]]:
+def find_image(path: Path, descriptor: Descriptor, shown: str) -> tuple[str | None, list[Problem]]:
     """The entry that holds the image's tar, and what is wrong with it.
 
     Looked for at `configuration.image.file`, then as ``{namespace}-{version}.tar``, then ``image.tar``, then any tar
-    if there is only one.
+    if there is only one. ``shown`` is the bundle's name in messages.
     """
-    shown = str(path)
     try:
         with opened(path) as bundle:
             tars = [entry.filename for entry in files_of(bundle) if entry.filename.endswith(".tar")]
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (OSError, *DAMAGED) as error:
         return None, [Problem("C100", f"can't be read: {error}", file=shown)]
     usual = f"{descriptor.namespace}-{descriptor.version}.tar"
     found = next((name for name in (descriptor.image_file, usual, "image.tar") if name in tars), None)
@@ -71,19 +69,19 @@ def find_image(path: Path, descriptor: Descriptor) -> tuple[str | None, list[Pro
     return found, []
 
 
-def verify(path: Path, image: str) -> list[Problem]:
+def verify(path: Path, image: str, shown: str) -> list[Problem]:
     """Read a bundle to its last byte: what is damaged, and what is wrong with the image at the entry ``image``.
 
-    Nothing is unpacked or kept in memory; the image's digest is computed and compared.
+    Nothing is unpacked or kept in memory; the image's digest is computed and compared. ``shown`` is the bundle's name
+    in messages.
     """
-    shown = str(path)
     problems: list[Problem] = []
     try:
         with opened(path) as bundle:
             for entry in files_of(bundle):
                 if entry.filename != image:  # the image is read below
                     problems += _damaged(bundle, entry, shown)
-    except (OSError, zipfile.BadZipFile, ValueError) as error:
+    except (OSError, *DAMAGED) as error:
         return [Problem("C100", f"can't be read: {error}", file=shown)]
     return [*problems, *(problem.at(f"{shown}/{image}") for problem in _image_problems(f"{path}!{image}"))]
 
@@ -93,7 +91,7 @@ def _damaged(bundle: zipfile.ZipFile, entry: zipfile.ZipInfo, shown: str) -> Ite
         with bundle.open(entry) as stream:
             while stream.read(2**20):
                 pass
-    except (OSError, EOFError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, *DAMAGED) as error:
         yield Problem("C113", f"can't be read: {error}", hint="make the bundle anew", file=f"{shown}/{entry.filename}")
 
 

@@ -19,9 +19,14 @@ def read(source: Source) -> Document:
     if source.archive is not None and source.image is None:
         from trivet.contracts.cytomine.bundle import find_image
 
-        member, problems = find_image(source.archive, model)
+        member, problems = find_image(source.archive, model, bundle_of(source.name))
         model = replace(model, archive_image=member, problems=(*model.problems, *problems))
     return Document("cytomine", "descriptor", source.texts, str(source.base), source.name, data, model)
+
+
+def bundle_of(name: str) -> str:
+    """The name of the bundle that a descriptor of this name is in."""
+    return name.rpartition("/")[0]
 
 
 def task_of(document: Document) -> Task:

@@ -11,7 +11,7 @@ from typing import IO
 
 from trivet.contracts.cytomine.bundle import open_bundle
 from trivet.contracts.cytomine.model import Descriptor
-from trivet.contracts.cytomine.zips import files_of, opened
+from trivet.contracts.cytomine.zips import DAMAGED, files_of, opened
 from trivet.tasks.problem import Problem, ProblemsError
 
 LOGO = "logo.png"
@@ -63,7 +63,7 @@ def unpack(path: Path, target: Path) -> Iterator[Path]:
             try:
                 with archive.open(entry) as source, file.open("xb") as sink:
                     shutil.copyfileobj(source, sink, 2**20)
-            except (zipfile.BadZipFile, EOFError, ValueError) as error:
+            except DAMAGED as error:
                 file.unlink(missing_ok=True)
                 message = f"can't be read: {error}"
                 raise ProblemsError([Problem("C113", message, file=f"{path}/{entry.filename}")]) from None

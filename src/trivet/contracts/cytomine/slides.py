@@ -6,13 +6,11 @@ The largest file is the image its size is asked of.
 from __future__ import annotations
 
 import shutil
-import zipfile
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from trivet.contracts.cytomine.pictures import Picture, inspect
-from trivet.contracts.cytomine.zips import files_of, opened, unsafe
+from trivet.contracts.cytomine.zips import DAMAGED, files_of, opened, unsafe
 
 
 def of_directory(path: Path) -> tuple[Picture, int]:
@@ -35,7 +33,9 @@ def of_zip(path: Path) -> tuple[Picture, int]:
             for entry in files_of(archive):
                 with archive.open(entry) as stream:
                     pictures.append((entry.file_size, inspect(stream)))
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zlib.error) as error:
+    except ValueError:
+        raise
+    except DAMAGED as error:
         raise ValueError(f"is a damaged zip: {error}") from None
     return _slide(pictures, "zip")
 
@@ -50,7 +50,7 @@ def unpack(path: Path, target: Path) -> None:
                 with archive.open(entry) as source, file.open("xb") as sink:
                     shutil.copyfileobj(source, sink)
                 file.chmod(0o644)
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except DAMAGED as error:
         raise OSError(f"{path} is damaged: {error}") from error
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ MAX_UNPACKED = 64 * 1024**3
 
 MAX_RATIO = 200
 """How many times larger than in the zip an entry may be; only counted for large ones."""
+
+DAMAGED = (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError, zlib.error)
+"""Everything that reading a damaged entry raises, beside OSError."""
 
 _LARGE = 64 * 1024**2
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -41,7 +45,7 @@ def files_of(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
     """The files that count: neither folders nor what macOS adds."""
     for entry in archive.infolist():
         parts = entry.filename.split("/")
-        if not entry.is_dir() and "__MACOSX" not in parts and not parts[-1].startswith("._"):
+        if not entry.filename.endswith("/") and "__MACOSX" not in parts and not parts[-1].startswith("._"):
             yield entry
 
 
@@ -59,7 +63,7 @@ def unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
     seen: set[str] = set()
     for entry in entries:
         name = entry.filename
-        if name.startswith("/") or "\\" in name or ":" in name or ".." in name.split("/") or not name.isprintable():
+        if not _is_safe(name):
             yield Problem("C103", f"entry {name!r} has an unsafe name", hint="names are relative and hold no `..`")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             yield Problem("C104", f"entry {name!r} is a link or a special file", hint="put the file itself in")
@@ -73,6 +77,11 @@ def unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
             yield Problem("C107", f"entry {name!r} is encrypted")
         elif entry.compress_type not in _METHODS:
             yield Problem("C107", f"entry {name!r} is compressed in a way that is not read", hint="use deflate or none")
+
+
+def _is_safe(name: str) -> bool:
+    outside = name.startswith("/") or ".." in name.split("/")
+    return name.isprintable() and name != "" and not outside and "\\" not in name and ":" not in name
 
 
 def _directory_size(path: Path) -> int:
