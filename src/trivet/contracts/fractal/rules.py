@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trivet.contracts.fields import Fields
 from trivet.contracts.fractal import schemas
 from trivet.contracts.fractal.manifest import NON_PARALLEL, PARALLEL, PARTS, is_converter, type_of
+from trivet.contracts.fractal.naming import forbidden_in
 from trivet.contracts.parsing import duplicate_keys
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem, closest
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 CODES = {"missing": "F001", "type": "F002", "unknown": "F003"}
 
 _SCHEMA_VERSIONS = ("pydantic_v1", "pydantic_v2", "fractal_schema_v1")
-_FORBIDDEN = set("`#$&*()\\|[]{};<>?!")
 _SUPPLIED: dict[tuple[bool, bool, str], tuple[str, ...]] = {
     # (two parts, converter, part): what the runner supplies
     (False, False, PARALLEL): ("zarr_url",),
@@ -89,8 +89,8 @@ def check_executable(fields: Fields, key: str, package: Package) -> None:
         fields.note("F016", f"`{key}` must name a file", key)
     elif executable.startswith("/") or ".." in executable.split("/"):
         fields.note("F016", f"`{executable}` must be a path below the package's directory", key)
-    elif _FORBIDDEN & set(executable):
-        found = " ".join(sorted(_FORBIDDEN & set(executable)))
+    elif forbidden_in(executable):
+        found = " ".join(forbidden_in(executable))
         fields.note("F019", f"`{executable}` can't be part of a command: it holds {found}", key)
     elif not package.has(executable):
         # A manifest on its own can be read; one in its package promises the files.

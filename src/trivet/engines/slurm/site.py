@@ -1,0 +1,130 @@
+"""The configuration of a site: what jobs ask for unless a task says otherwise, limits, exports; read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trivet.engines.slurm.batching import Limits
+from trivet.engines.slurm.memory import megabytes
+from trivet.tasks.problem import DocumentPath, Problem, closest
+
+MISSING, UNKNOWN, VALUE = "S001", "S002", "S003"
+"""Codes of problems: a field is missing, unknown, or has a value it can't have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A checked configuration. ``default`` and ``gpu`` hold only what was written, ``mem`` in megabytes.
+
+    ``exports`` are variables with paths below each user's cache directory.
+    """
+
+    default: Mapping[str, Any]
+    gpu: Mapping[str, Any]
+    limits: Limits
+    exports: Mapping[str, str]
+
+
+def read_site(data: Any, problems: list[Problem]) -> Site | None:
+    """A site's configuration from plain data (public server, SLURM runners).
+
+    Never raises: all faults are noted with their paths, and the result is None where there was one.
+    """
+    before = len(problems)
+    parts = _values(data, (), problems, dict.fromkeys(_PARTS, _as_it_is), _PARTS[:2])
+    sections = {name: _values(parts.get(name, {}), (name,), problems, _SET) for name in (_PARTS[0], _PARTS[2])}
+    limits = _values(parts.get(_PARTS[1], {}), (_PARTS[1],), problems, _LIMITS, _LIMITS if _PARTS[1] in parts else ())
+    exports = parts.get(_PARTS[3], {})
+    relative = dict.fromkeys(exports, _relative) if isinstance(exports, dict) else {}
+    exports = _values(exports, (_PARTS[3],), problems, relative)
+    if len(problems) > before:
+        return None
+    return Site(sections[_PARTS[0]], sections[_PARTS[2]], Limits(*(limits[name] for name in _LIMITS)), exports)
+
+
+def positive(value: Any) -> int:
+    """A whole number above 0, also as text. Raises ValueError."""
+    if isinstance(value, int | str) and not isinstance(value, bool) and str(value).isascii():
+        text = str(value).strip()
+        if text.isdigit() and int(text) > 0:
+            return int(text)
+    raise ValueError(f"{value!r} is not a whole number above 0")
+
+
+def text(value: Any) -> str:
+    """A line of text. Raises ValueError for anything that can't stand in one line of a job's script."""
+    if isinstance(value, str) and value.strip() and value.isprintable():
+        return value.strip()
+    raise ValueError(f"{value!r} is not a line of text")
+
+
+def lines(value: Any) -> list[str]:
+    """Lines of a job's script, each once, in their order. Raises ValueError."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r} is not a list of lines")
+    return list(dict.fromkeys(text(line) for line in value))
+
+
+def count_or_text(value: Any) -> int | str:
+    """A number or a line of text, as SLURM takes either. Raises ValueError."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else text(value)
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"{value!r} is not true or false")
+
+
+def _relative(value: Any) -> str:
+    path = text(value)
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError(f"{path!r} must be a path below the user's cache directory")
+    return path
+
+
+Reader = Callable[[Any], Any]
+_SET: Mapping[str, Reader] = {
+    "partition": text, "cpus_per_task": positive, "mem": megabytes, "constraint": text, "gres": text, "exclude": text,
+    "nodelist": text, "nodes": count_or_text, "time": text, "account": text, "gpus": count_or_text,
+    "extra_lines": lines, "shebang_line": text, "use_mem_per_cpu": _boolean,
+}  # fmt: skip
+_LIMITS: Mapping[str, Reader] = {
+    "target_cpus_per_job": positive, "max_cpus_per_job": positive,
+    "target_mem_per_job": megabytes, "max_mem_per_job": megabytes,
+    "target_num_jobs": positive, "max_num_jobs": positive,
+}  # fmt: skip
+_PARTS = ("default_slurm_config", "batching_config", "gpu_slurm_config", "user_local_exports")
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _values(
+    data: Any,
+    path: DocumentPath,
+    problems: list[Problem],
+    readers: Mapping[str, Reader],
+    required: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The values that were written, read each by its reader; null counts as not written."""
+    if not isinstance(data, dict):
+        problems.append(Problem(VALUE, f"an object is needed, not {data!r:.40}", path=path))
+        return {}
+    for name in required:
+        if data.get(name) is None:
+            problems.append(Problem(MISSING, f"`{name}` is missing", path=path))
+    values = {}
+    for name, value in data.items():
+        if name not in readers:
+            hint = closest(name, readers)
+            problems.append(Problem(UNKNOWN, f"`{name}` is not known here", hint=hint, path=(*path, name)))
+        elif value is not None:
+            try:
+                values[name] = readers[name](value)
+            except ValueError as error:
+                problems.append(Problem(VALUE, f"`{name}`: {error}", path=(*path, name)))
+    return values
