@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,10 +13,12 @@ import trivet
 from trivet.engines import Accepted, Attempt, Capacity, Ended, EngineEvent, Started
 from trivet.records import journal
 from trivet.records.directory import RunDirectory
-from trivet.runs import progress, start
+from trivet.runs import driver, progress, start
 from trivet.runs.driver import Driver
+from trivet.runs.machine import Change
 from trivet.runs.options import Options
 from trivet.runs.reporting import Reporter
+from trivet.tasks.states import Reason, RunState
 from trivet.tasks.task import Program
 from trivet.tasks.work import AttemptId, Outcome
 
@@ -71,3 +74,35 @@ def test_every_unit_is_told_afterwards(tmp_path: Path, together: bool) -> None:
     assert [change.state.value for change in state.machine.history] == [
         "CREATED", "PROVISIONED", "QUEUING", "QUEUED", "RUNNING", "FINISHED",
     ]  # fmt: skip
+
+
+class Lasting(Telling):
+    """Starts every attempt, and ends it only when told to."""
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
+        self.events.put([Started(attempt.id, 100.0) for attempt in attempts])
+
+    def cancel(self, ids: Sequence[AttemptId], grace: float) -> None:
+        self.events.put([Ended(id, Outcome(None, reason=Reason.CANCELLED)) for id in ids])
+
+
+class Interrupting(Reporter):
+    """Interrupts the driver as soon as something runs, as Ctrl-C would."""
+
+    driver: Driver
+
+    def state(self, change: Change) -> None:
+        if change.state is RunState.RUNNING:
+            self.driver.stop()
+
+
+def test_an_interrupt_is_acted_upon_before_the_driver_waits_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "TICK", 30.0)
+    directory = start.create(trivet.call(trivet.command(["true"])), Options(), tmp_path)
+    reporter = Interrupting()
+    reporter.driver = Driver(directory, Lasting(together=True), reporter)
+    begin = time.monotonic()
+    assert reporter.driver.run().state is RunState.CANCELLED
+    assert time.monotonic() - begin < 30.0

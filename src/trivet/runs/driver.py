@@ -94,8 +94,8 @@ class Driver:
                 self._take(Asked(time.time()))
             self._perform()
             while machine.result is None:
-                self._look_around()
                 self._wait()
+                self._look_around()
                 self._perform()
             self._journal.close()
             self._finish(machine.result)
