@@ -100,6 +100,7 @@ def test_an_interrupt_is_acted_upon_before_the_driver_waits_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "TICK", 30.0)
+    monkeypatch.setattr(journal, "SYNC_INTERVAL", 30.0)
     directory = start.create(trivet.call(trivet.command(["true"])), Options(), tmp_path)
     reporter = Interrupting()
     reporter.driver = Driver(directory, Lasting(together=True), reporter)
