@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ GOOD: dict[str, Any] = {
     "inputs": {},
     "outputs": {},
 }
+
+
+def examples(few: int) -> int:
+    """How many examples a fuzzing test tries: so many, or at full size (make test-full) ten thousand."""
+    return 10_000 if os.environ.get("TRIVET_TEST_FULL") else few
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import json
-import os
 import shutil
 import stat
 import struct
@@ -28,10 +27,9 @@ from trivet.tasks.problem import ProblemsError
 from trivet.tasks.task import ContainerImage
 from trivet.testing.archives import blob, configuration, docker_archive, layer, write_tar
 
-from .conftest import GOOD
+from .conftest import GOOD, examples
 
 Entries = list[tuple[str, bytes]]
-FULL = bool(os.environ.get("TRIVET_TEST_FULL"))
 TAR = b"\x00" * 1024
 
 
@@ -282,7 +280,7 @@ def undamaged(folder: Path) -> bytes:
 
 
 @given(changes=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), min_size=1, max_size=20))
-@settings(max_examples=10_000 if FULL else 200, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_damaged_bundles_never_raise_anything_else(
     changes: list[tuple[int, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

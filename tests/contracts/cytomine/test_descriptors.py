@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from trivet.contracts import cytomine, detect
 from trivet.contracts.cytomine.sizes import parse_size
@@ -320,55 +317,3 @@ def test_no_sizes(text: str) -> None:
 )
 def test_what_looks_like_a_descriptor(name: str, text: str, expected: bool) -> None:
     assert cytomine.detect(Source(name, text, Path("/nowhere"))) is expected
-
-
-JUNK = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-5, 500)
-    | st.floats()
-    | st.sampled_from(["", "x", "integer", "array", "1Gi"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "type", "a", "values"]), inner),
-    max_leaves=6,
-)
-SEED = {
-    "count": parameter({"id": "integer", "gt": 1, "leq": 9}, default=3),
-    "ratio": parameter({"id": "number", "geq": 0.5, "infinity_allowed": True}),
-    "text": parameter({"id": "string", "min_length": 1, "max_length": 5}),
-    "choice": parameter({"id": "enumeration", "values": ["a", "b"]}, default="a", optional=True),
-    "slides": parameter({"id": "array", "subtype": {"id": "image", "formats": ["png"]}, "min_size": 1}),
-}
-
-
-def places(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
-    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
-
-
-@given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_spoilt_descriptor_never_raises_and_the_schema_is_never_laxer(
-    schema: jsonschema_rs.Draft7Validator, codes_of: Codes, good: dict[str, Any], data: st.DataObject
-) -> None:
-    spoilt: Any = copy.deepcopy(good)
-    spoilt["inputs"] = copy.deepcopy(SEED)
-    spoilt["outputs"] = {
-        "areas": parameter({"id": "array", "subtype": "number"}, dependencies={"derived_from": "inputs/text"})
-    }
-    for _ in range(data.draw(st.integers(1, 3))):
-        *parents, last = data.draw(st.sampled_from(places(spoilt)[1:]))
-        node = spoilt
-        for step in parents:
-            node = node[step]
-        if data.draw(st.booleans()):
-            node[last] = data.draw(JUNK)
-        else:
-            del node[last]
-        if not places(spoilt)[1:]:
-            break
-    source = Source("descriptor.json", json.dumps(spoilt), Path("/nowhere"))
-    document = cytomine.read(source)
-    errors = [problem for problem in cytomine.check(document) if problem.severity == "error"]
-    if not errors:
-        assert schema.is_valid(source.data)
-        assert cytomine.tasks(document)

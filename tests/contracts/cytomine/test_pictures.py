@@ -23,6 +23,8 @@ from trivet.contracts.cytomine.values import Reader
 from trivet.tasks import types
 from trivet.tasks.values import FileRef
 
+from .conftest import examples
+
 AT = ("inputs", "x")
 
 
@@ -159,7 +161,7 @@ MAGICS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\x00", b"MM\x00+", b"\x00"
 
 
 @given(st.sampled_from(MAGICS), st.binary(max_size=300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_damaged_headers_never_raise(magic: bytes, rest: bytes) -> None:
     inspect(io.BytesIO(magic + rest))
     extension((magic + rest)[:132])

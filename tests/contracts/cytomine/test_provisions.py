@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from trivet.tasks import types
 from trivet.tasks.types import ValueType
 from trivet.tasks.values import FileRef, Value
 
+from .conftest import examples
+
 AT = ("inputs", "x")
-FULL = bool(os.environ.get("TRIVET_TEST_FULL"))
 POINT = {"type": "Point", "coordinates": [1, 2]}
 BOW_TIE = {"type": "Polygon", "coordinates": [[[0, 0], [4, 4], [4, 0], [0, 4], [0, 0]]]}
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
@@ -58,7 +58,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-@settings(max_examples=10_000 if FULL else 150, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_what_is_shown_can_be_given_again(value: tuple[ValueType, Any]) -> None:
     kind, shown = value
     text = json.dumps(to_json(kind, shown), allow_nan=False)
@@ -200,7 +200,7 @@ ANYTHING = st.recursive(
 
 
 @given(st.sampled_from([types.Integer(), types.Geometry(), types.Datetime(), types.String()]), ANYTHING)
-@settings(max_examples=10_000 if FULL else 200, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_any_json_is_a_value_or_refused(kind: ValueType, data: Any) -> None:
     for one in (kind, types.Array(kind), types.Array(types.Array(kind))):
         value, codes = read(one, data)

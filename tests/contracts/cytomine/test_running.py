@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from trivet.contracts import cytomine
@@ -379,41 +377,6 @@ def test_outputs_of_the_corpus(call_with: CallWith, where: AttemptDirectory, cor
         with zipfile.ZipFile(corpus / f"bundles/outputs__{stem}-sum.zip") as archive:
             archive.extractall(where.make("outputs"))
         assert cytomine.collect(call_with({}, None, {"sum": "integer"}), UNIT, where, WELL).outputs == {"sum": value}
-
-
-ENTRIES = st.sampled_from(
-    ["a", "a/array.yml", "a/0", "a/1", "a/x", "b", "c", "c/x.dcm", "d", "e", "zzz", "a/0/array.yml"]
-)
-CONTENTS = (
-    st.sampled_from([b"", b"1", b"size: 1", b"size: 2", b"{}", b"\x89PNG\r\n\x1a\n", b"\xff", b"true", b"[" * 99])
-    | st.binary()
-)
-
-
-@given(files=st.dictionaries(ENTRIES, CONTENTS | st.none(), max_size=8))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_is_in_the_output_folder_is_read_without_raising(
-    files: dict[str, bytes | None], call_with: CallWith, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    place = AttemptDirectory("r/0/1", tmp_path_factory.mktemp("attempt"))
-    outputs = {
-        "a": array("integer"),
-        "b": "string",
-        "c": {"id": "image", "max_width": 9},
-        "d": "geometry",
-        "e": "boolean",
-    }
-    call = call_with({}, None, outputs)
-    for name, content in files.items():
-        path = place.make("outputs") / name
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.mkdir() if content is None else path.write_bytes(content)
-        except (FileExistsError, IsADirectoryError, NotADirectoryError):
-            continue
-    result = cytomine.collect(call, UNIT, place, WELL)
-    assert result.ok == (set(result.outputs) == set(outputs))
-    assert result.ok == (not codes(result))
 
 
 def test_many_items_are_read_in_their_order(call_with: CallWith, where: AttemptDirectory) -> None:

@@ -20,6 +20,8 @@ from trivet.tasks import types
 from trivet.tasks.types import ValueType
 from trivet.tasks.values import FileRef, Value
 
+from .conftest import examples
+
 AT = ("outputs", "x")
 
 
@@ -88,7 +90,7 @@ def same(kind: ValueType, left: Any, right: Any) -> bool:
 
 @given(VALUES)
 @example((types.Enumeration(("\x0c",)), "\x0c"))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(500), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, value: tuple[ValueType, Any]) -> None:
     kind, given = value
     path = tmp_path_factory.mktemp("value") / "x"
