@@ -25,6 +25,8 @@ ROOMS = {
     "K": "Kaapana",
     "C": "Cytomine",
     "F": "Fractal",
+    "D": "Datasets",
+    "S": "SLURM",
     "X": "Conversions between contracts",
     "R": "Trivet's own command",
 }
