@@ -46,8 +46,12 @@ def guarded(work: Callable[[], int]) -> int:
         print(f"trivet: the output can't be written: {error.strerror}", file=sys.stderr)
         return 1
     except Exception as error:
+        from trivet.records import UnreadableError
         from trivet.tasks.problem import ProblemsError
 
+        if isinstance(error, UnreadableError):
+            print(f"trivet: {error}", file=sys.stderr)
+            return 1
         return _refused(error) if isinstance(error, ProblemsError) else _bug(error)
 
 
@@ -57,6 +61,12 @@ def _run(arguments: list[str]) -> int:
         from trivet.cli.checking import check
 
         return check(arguments[1:])
+    if arguments[:2] == ["fractal", "manifest"]:
+        from trivet.cli.fractal_manifests import plainly
+
+        code = plainly(arguments[2:])
+        if code is not None:
+            return code
     import click
 
     from trivet.cli.group import trivet

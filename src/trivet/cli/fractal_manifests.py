@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,6 +28,17 @@ class Wanted:
     schema_version: Literal["fractal_schema_v1", "pydantic_v2"] = "fractal_schema_v1"
     compatible: bool = False
     static: bool = False
+
+
+def plainly(words: list[str]) -> int | None:
+    """Do a command line of the usual kind without the library that would parse it; None for any other."""
+    match words:
+        case ["create" | "check" as what, "--package", name, *more] if not {name, *more} & {"", "-h", "--help"}:
+            if name.startswith("-") or more not in ([], ["--compat"]):
+                return None
+            wanted = Wanted(name, compatible=bool(more))
+            return create(wanted) if what == "create" else check(wanted)
+    return None
 
 
 def create(wanted: Wanted) -> int:
@@ -99,6 +111,7 @@ def _build(wanted: Wanted) -> Built:
     except ModuleNotFoundError as error:
         message = f"this needs {error.name}, which is not installed for {sys.executable}"
         raise ProblemsError([Problem("F082", message, hint="pip install 'trivet[fractal]'")]) from None
+    gc.disable()  # this process is short, and almost all it makes is modules
     built = build(
         wanted.package if wanted.package is not None else _package(),
         wanted.task_list,

@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from docstring_parser import epydoc, google, numpydoc, rest
-from docstring_parser.common import Docstring, DocstringParam
+from docstring_parser.common import Docstring, DocstringParam, ParseError
 
-_STYLES = (rest, google, numpydoc, epydoc)
 _TITLES = "|".join(section.title for section in google.DEFAULT_SECTIONS)
-_TITLE = re.compile(rf"^({_TITLES}):[ \t]*$", re.MULTILINE)
+_TITLE = re.compile(rf"^({_TITLES}):[ \t\r\f\v]*$", re.MULTILINE)
+_STYLES = {
+    rest: re.compile("^:", re.MULTILINE),
+    google: _TITLE,
+    numpydoc: re.compile(r"^(-{4,}[ \t]*$|\.\. deprecated)", re.MULTILINE),
+    epydoc: re.compile("^@", re.MULTILINE),
+}
+"""The styles in the order of the public tool, each with what a text has that the style finds an item in."""
 _DASH = re.compile(r"^(\*{0,2}\w+(?: *\([^)]*\))?) +[-–—]+ +(?=\S)")
 
 
@@ -68,13 +74,17 @@ def _compatible(docstring: str) -> Described:
 
 
 def _parsed(docstring: str) -> Iterator[Docstring]:
-    from docstring_parser.common import ParseError
-
-    for style in _STYLES:
+    for style in _styles(inspect.cleandoc(docstring)):
         try:
             yield style.parse(docstring)
         except ParseError:
             continue
+
+
+def _styles(text: str) -> list[ModuleType]:
+    """The styles that may find an item in a text, and one that never fails: what has no items is for the first word."""
+    marked = [style for style, mark in _STYLES.items() if mark.search(text)]
+    return [*marked, numpydoc] if rest in marked else [rest, *marked]
 
 
 def _text(parsed: Docstring) -> str:
@@ -87,7 +97,7 @@ def _own(docstring: str) -> Described:
     begins_with_section = _TITLE.match(text) is not None
     if begins_with_section:  # a parser cleans once more, which would take the section's indentation away
         text = "_\n\n" + text
-    readings = [_reading(style, text) for style in _STYLES]
+    readings = [_reading(style, text) for style in _styles(text)]
     described, _ = max(readings, key=lambda reading: reading[1])
     if begins_with_section:
         return Described(None, described.text.removeprefix("_").lstrip("\n"), described.arguments)

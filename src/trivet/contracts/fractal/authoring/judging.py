@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trivet.contracts.fractal.authoring.manifests import Built
 
 AFTER_ALL_TASKS = (1 << 30,)
+_ORIGIN = Origin(None, None, None)
 _TOLD_ALREADY = ("F010", "F018")
 """What the rules for manifests say of reserved arguments and missing schemas: making them has said it better."""
 
@@ -28,15 +29,15 @@ def judge(built: Built, compatible: bool, older: bool) -> None:
     """
     if not (compatible and older):  # that tool had no rules for schemas
         _lint(built, compatible)
-    unwritable = list(_not_json(built.manifest, (), compatible))
-    for problem, said in unwritable:
-        built.note(AFTER_ALL_TASKS, _named(built, problem), said)
-    if unwritable:
+    try:
+        text = json.dumps(built.manifest, allow_nan=compatible)
+    except (TypeError, ValueError):
+        for problem, said in _not_json(built.manifest, (), compatible):
+            built.note(AFTER_ALL_TASKS, _named(built, problem), said)
         return
     from trivet.contracts.fractal import rules
 
-    data = json.loads(json.dumps(built.manifest))
-    document = Document("fractal", "manifest", {}, str(built.root), FILE_NAME, data, Origin(None, None, None))
+    document = Document("fractal", "manifest", {}, str(built.root), FILE_NAME, json.loads(text), _ORIGIN)
     for problem in rules.check(document):
         if problem.code not in _TOLD_ALREADY and not problem.code.startswith("E"):
             judged = replace(problem, severity="warning") if compatible else problem

@@ -24,7 +24,11 @@ class SourceFile:
 
     def function(self, name: str) -> Function | None:
         """The function of that name that is nested least deeply; of two at one level the first."""
-        return next((node for node in ast.walk(self.tree) if isinstance(node, Function) and node.name == name), None)
+        for nodes in (self.tree.body, ast.walk(self.tree)):  # where it is expected, before everywhere
+            for node in nodes:
+                if isinstance(node, Function) and node.name == name:
+                    return node
+        return None
 
     @cached_property
     def classes(self) -> Mapping[str, list[ast.ClassDef]]:
