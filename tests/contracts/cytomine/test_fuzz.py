@@ -221,8 +221,8 @@ def test_whatever_is_in_the_output_folder(
     call = call_with({}, None, KINDS)
     for name, content in files.items():
         path = place.make("outputs") / name
-        if path.is_symlink() or path.parent.is_symlink():
-            continue
+        if any(step.is_symlink() for step in (path, *path.parents)):
+            continue  # the test itself must not write through a link
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             make(path, content, fenced)
