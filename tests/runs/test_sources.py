@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from trivet.runs import image_files, sources
-from trivet.runs.sources import complete, find, search, split
+from trivet.runs.choosing import one_task
+from trivet.runs.sources import complete, find, outdated, search, split
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.work import Login
 
-CONTAINER = {"name": "tools", "description": "d", "templates": [{"identifier": "a", "description": "d"}]}
+TEMPLATE = {"identifier": "a", "description": "d", "inputs": [], "outputs": [], "env": []}
+CONTAINER = {"name": "tools", "description": "d", "templates": [TEMPLATE]}
 TASK = {"name": "t", "image": "tools:1", "taskTemplate": "a", "inputs": [], "outputs": []}
 COMMAND = {"trivet": 1, "name": "n", "command": ["true"]}
 DESCRIPTOR = "name: n\nname_short: n\nversion: 1.0.0\nnamespace: org.n\ninputs: {}\noutputs: {}\n"
@@ -174,3 +176,44 @@ def test_without_a_runtime_the_message_says_everything_that_was_tried(
     assert "an image" in problem.message
     assert "docker" in problem.message
     assert "podman" in problem.message
+
+
+@pytest.fixture
+def in_image(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every image has a container file with another description; what was asked for is noted."""
+    asked: list[str] = []
+
+    def read_file(reference: str, *_: object) -> bytes:
+        asked.append(reference)
+        return json.dumps({**CONTAINER, "description": "as it was built"}).encode()
+
+    monkeypatch.setattr(image_files, "read_file", read_file)
+    return asked
+
+
+def test_the_file_in_the_image_counts_before_one_beside_the_task(tmp_path: Path, in_image: list[str]) -> None:
+    put(tmp_path / "tasks" / "task.json", TASK)
+    put(tmp_path / "processing-container.json", CONTAINER)
+    (source,) = find(str(tmp_path / "tasks" / "task.json"))
+    completed = complete(source)
+    assert json.loads(completed.attachments["processing-container.json"])["description"] == "as it was built"
+    [problem] = outdated(completed)
+    assert (problem.code, problem.severity, problem.file) == ("T019", "warning", source.name)
+    assert str(tmp_path / "processing-container.json") in problem.message
+    assert in_image == ["tools:1"]
+
+
+def test_a_check_looks_at_files_only(tmp_path: Path, in_image: list[str]) -> None:
+    put(tmp_path / "task.json", TASK)
+    put(tmp_path / "processing-container.json", CONTAINER)
+    (source,) = find(str(tmp_path / "task.json"))
+    completed = complete(source, from_image=False)
+    assert json.loads(completed.attachments["processing-container.json"]) == CONTAINER
+    assert not list(outdated(completed))
+    assert not in_image
+
+
+def test_the_file_is_that_of_the_image_the_caller_chose(tmp_path: Path, in_image: list[str]) -> None:
+    put(tmp_path / "task.json", TASK)
+    one_task(str(tmp_path / "task.json"), image="tools:2")
+    assert in_image == ["tools:2"]

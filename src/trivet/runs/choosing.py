@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trivet.contracts import contract, examine
-from trivet.runs.sources import complete, find, split
+from trivet.runs.sources import complete, find, outdated, split
 from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
 from trivet.tasks.task import ContainerImage, Task
 
@@ -35,8 +35,9 @@ def tasks(
         if image is not None:
             source = replace(source, image=image)
         try:
-            document, faults = examine(complete(source, options=templates))
-            problems += faults
+            source = complete(source, options=templates)
+            document, faults = examine(source)
+            problems += [*faults, *outdated(source)]
             if document is not None and not has_errors(faults):
                 if user_input is not None:
                     from trivet.contracts.kaapana.user_input import applied

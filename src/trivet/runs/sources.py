@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,17 +70,17 @@ def split(target: str) -> tuple[str, str | None]:
 
 
 def complete(source: Source, from_image: bool = True, options: TemplateOptions | None = None) -> Source:
-    """A Kaapana task.json that names a template gets its container file: the one beside it or one directory further up
-    (projects keep their tasks in ``tasks/``), else the one in its image, whose registry is shown the task's own login;
-    and what `with_options` gives it.
+    """A Kaapana task.json that names a template gets its container file, and what `with_options` gives it.
 
+    The file is that of the image, which is what runs; its registry is shown the task's own login. Where the image
+    can't be had, it is the one beside the task or one directory further up (projects keep their tasks in ``tasks/``).
     Everything else is returned as it is. Raises ProblemsError when the file can't be had; without ``from_image`` only
     the directories are looked into, and a file that is missing stays missing.
     """
     from trivet.contracts import kaapana
 
     source = with_options(source, options)
-    near = [path for path in (source.base, source.base.parent) if (path / kaapana.CONTAINER_FILE).is_file()]
+    near = _container_file(source)
     known = kaapana.CONTAINER_FILE in source.attachments or source.name.endswith(kaapana.CONTAINER_FILE)
     if known or not (from_image or near) or detect(source) != "kaapana":
         return source
@@ -87,8 +88,43 @@ def complete(source: Source, from_image: bool = True, options: TemplateOptions |
     image = kaapana.image_of(document)
     if image is None:
         return source
-    text = load(near[0] / kaapana.CONTAINER_FILE).text if near else in_image(image, kaapana.login_of(document)).text
+    text = _container(image, kaapana.login_of(document), near, from_image).text
     return replace(source, attachments={**source.attachments, kaapana.CONTAINER_FILE: text})
+
+
+def _container(image: str, login: Login | None, near: Path | None, from_image: bool) -> Source:
+    if near is None:
+        return in_image(image, login)
+    if from_image:
+        with suppress(ProblemsError):
+            return in_image(image, login)
+    return load(near)
+
+
+def outdated(source: Source) -> Iterator[Problem]:
+    """A word about the container file near a completed Kaapana task.json that says something else than its image."""
+    from trivet.contracts.kaapana import CONTAINER_FILE
+
+    used, near = source.attachments.get(CONTAINER_FILE), _container_file(source)
+    if used is None or near is None:
+        return
+    try:
+        same = load(near).parsed[0] == Source(CONTAINER_FILE, used, source.base).parsed[0]
+    except ProblemsError:
+        same = False
+    if not same:
+        message = f"{near} is not what is in the image; the image's own {CONTAINER_FILE} counts"
+        yield Problem(
+            "T019", message, "warning", "build the image again, if it is the one this file is for", source.name
+        )
+
+
+def _container_file(source: Source) -> Path | None:
+    """The container file beside a task.json, or one directory further up."""
+    from trivet.contracts.kaapana import CONTAINER_FILE
+
+    places = (path / CONTAINER_FILE for path in (source.base, source.base.parent))
+    return next((path for path in places if path.is_file()), None)
 
 
 def with_options(source: Source, options: TemplateOptions | None) -> Source:

@@ -18,7 +18,7 @@ from trivet.records import codec, home
 from trivet.records.directory import RunDirectory
 from trivet.runs import adoption, inputs, start
 from trivet.runs.options import Options
-from trivet.runs.sources import complete, with_options
+from trivet.runs.sources import complete, outdated, with_options
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.values import FileRef
@@ -83,7 +83,7 @@ def bound(file: str) -> Call:
     problems = _problems(source)
     if not has_errors(problems):  # only now may an image be looked for
         source = complete(source)
-        problems = _problems(source)
+        problems = [*_problems(source), *outdated(source)]
     if has_errors(problems):
         raise ProblemsError(problems)
     tell(problems, "warning")

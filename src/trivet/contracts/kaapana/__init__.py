@@ -58,12 +58,12 @@ def image_of(document: Document) -> str | None:
 
 
 def login_of(document: Document) -> Login | None:
-    """The login that a task.json gives for the registry of its image."""
+    """The login that a task.json gives for the registry of its image, or of the one the caller chose."""
     from trivet.contracts.kaapana import secrets
     from trivet.contracts.kaapana.model import TaskFile
 
-    content = document.model.content
-    return secrets.login_for(content, content.image)[0] if isinstance(content, TaskFile) else None
+    content, image = document.model.content, document.model.image
+    return secrets.login_for(content, image or content.image)[0] if isinstance(content, TaskFile) else None
 
 
 def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:

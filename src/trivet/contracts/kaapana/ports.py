@@ -62,12 +62,15 @@ def tasks(document: Document) -> Sequence[Task]:
 
 
 def image_of(document: Document) -> str | None:
-    """The image whose container file a task.json needs, None when it is attached or the template is inline."""
+    """The image whose container file a task.json needs, None when it is attached or the template is inline.
+
+    It is the one the caller chose, where one was chosen: that is what runs.
+    """
     reading: Reading = document.model
     task = reading.content
-    if not isinstance(task, TaskFile) or isinstance(task.template, Template) or not task.image:
+    if not isinstance(task, TaskFile) or isinstance(task.template, Template) or CONTAINER_FILE in document.texts:
         return None
-    return None if CONTAINER_FILE in document.texts else task.image
+    return reading.image or task.image or None
 
 
 def variables_of(task: Task) -> Mapping[str, Variable]:
