@@ -1,6 +1,7 @@
 #!/bin/sh
-# Have the services that some tests need: Docker, Podman, PostgreSQL. As root on Debian or Ubuntu what is missing is
-# installed and a Docker daemon is started; elsewhere nothing is changed, and tests without their service are skipped.
+# Have the services that some tests need: Docker, Podman, PostgreSQL, Chromium. As root on Debian or Ubuntu what is
+# missing is installed and a Docker daemon is started; elsewhere nothing changes, and tests without their service are
+# skipped.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -9,6 +10,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     command -v dockerd >/dev/null 2>&1 || missing="$missing docker.io"
     # runc beside podman: Debian's default, crun, refuses machines whose control groups are hybrid.
     command -v podman >/dev/null 2>&1 || missing="$missing podman runc"
+    command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
     if [ -n "$missing" ]; then
         echo "installing$missing"

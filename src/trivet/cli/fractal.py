@@ -8,6 +8,7 @@ from trivet.cli.group import Commands
 
 COMMANDS = {
     "manifest": ("trivet.cli.fractal_manifest", "Write, check or compare the manifest of a package."),
+    "preview": ("trivet.cli.fractal_preview", "Write the argument forms of all tasks as one HTML page."),
 }
 
 
