@@ -219,3 +219,42 @@ def test_a_home_that_cannot_be_written_is_told_and_can_still_be_read(trivet: Com
     assert full.runs() == []
     nowhere = CommandLine(Path("/proc/nowhere"), trivet.cwd)
     assert "runs can't be recorded in /proc/nowhere" in nowhere("run", task, code=1).stderr
+
+
+def test_a_run_goes_on_when_nobody_reads_what_it_says(trivet: CommandLine) -> None:
+    task = trivet.task(command=["sh", "-c", "echo working; echo 3 > {n}"], outputs={"n": "integer"})
+    process = trivet.start("run", task, "--json")
+    assert process.stderr is not None
+    process.stderr.close()
+    assert process.stdout is not None
+    assert json.loads(process.stdout.read())["outputs"] == {"n": 3}
+    process.stdout.close()
+    assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize("damage", ["a torn record", "no line of the journal", "a later format", "unknown options"])
+def test_a_damaged_run_is_told_can_be_removed_and_hides_no_other(trivet: CommandLine, damage: str) -> None:
+    task = trivet.task(command=["true"])
+    trivet("run", task)
+    trivet("run", task)
+    bad, good = trivet.runs()
+    record = json.loads((bad / "run.json").read_text())
+    (bad / "alive").touch()
+    del record["result"]
+    if damage == "a later format":
+        record["format"] = 1000
+    elif damage == "unknown options":
+        record["options"]["hurry"] = True
+    text = json.dumps(record)
+    (bad / "run.json").write_text(text[:200] if damage == "a torn record" else text)
+    if damage == "no line of the journal":
+        (bad / "journal/1.jsonl").write_bytes(b"\xff{\n")
+    assert good.name in trivet("runs").stdout
+    for words in (("show", f"run:{bad.name}"), ("logs", bad.name), ("run", f"run:{bad.name}")):
+        done = trivet(*words, code=None)
+        assert "internal error" not in done.stderr
+        if damage != "no line of the journal" or words[0] != "run":
+            assert done.returncode == 1, words
+    if damage != "unknown options":
+        trivet("rm", bad.name)
+        assert not bad.exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -66,6 +67,12 @@ def problem_json(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "hint": problem.hint,
     }
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Tell something on stderr; nothing stops because nobody listens there any more."""
+    with suppress(OSError):
+        print(text, end=end, flush=True, file=sys.stderr)
 
 
 def printable(text: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 
+from trivet.cli.reporting import say
 from trivet.records import codec
 from trivet.records.directory import RunDirectory
 from trivet.runs.summary import last_lines
@@ -29,17 +29,17 @@ def print_result(run: RunDirectory, result: RunResult, as_json: bool, log_shown:
     """Outputs on stdout; how it ended, warnings and what to do about a failure on stderr, with the end of the log
     unless all of it was shown."""
     for problem in result.problems:
-        print(problem, file=sys.stderr)
+        say(str(problem))
     if result.state is RunState.FINISHED:
-        print(f"{run.id}  FINISHED", file=sys.stderr)
+        say(f"{run.id}  FINISHED")
     else:
         reason = f" ({result.reason.value})" if result.reason else ""
-        print(f"{run.id}  {result.state.value}{reason}: {result.message}", file=sys.stderr)
+        say(f"{run.id}  {result.state.value}{reason}: {result.message}")
         if result.state is RunState.FAILED and not log_shown:
             for line in last_lines(run, 10):
-                print(f"  | {line}", file=sys.stderr)
+                say(f"  | {line}")
         if result.reason is not None and result.reason.remedy:
-            print(f"  hint: {result.reason.remedy.replace('RUN', run.id)}", file=sys.stderr)
+            say(f"  hint: {result.reason.remedy.replace('RUN', run.id)}")
     if as_json:
         data = {"id": run.id, "directory": str(run.path), **codec.run_result_to_json(result)}
         print(json.dumps(data, indent=2, ensure_ascii=False))

@@ -193,13 +193,10 @@ def _repeated(name: str, image: str | None, given: Options) -> tuple[Call, Optio
     from trivet.runs.adoption import find
     from trivet.runs.options import Options
     from trivet.runs.repeating import repeated
-    from trivet.tasks.problem import ProblemsError
 
     try:
         call, options = repeated(find(home(), name).read(), image)
-    except ProblemsError:
-        raise
-    except (LookupError, ValueError) as error:
+    except LookupError as error:
         raise click.ClickException(str(error)) from None
     unsaid = asdict(Options())
     return call, replace(options, **{key: value for key, value in asdict(given).items() if value != unsaid[key]})

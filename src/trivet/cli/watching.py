@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 
-from trivet.cli.reporting import problem_lines
+from trivet.cli.reporting import problem_lines, say
 from trivet.records.directory import RunDirectory
 from trivet.runs.follow import LiveLogs
 from trivet.runs.machine import Change
@@ -40,7 +41,7 @@ class Watcher(Reporter):
         self._clear()
         message = f"  {change.message}" if change.message else ""
         if not change.state.final:
-            print(f"{self._run.id}  {change.state.value}{message}", file=sys.stderr)
+            say(f"{self._run.id}  {change.state.value}{message}")
         if change.state is RunState.CANCELLED:
             self.interrupted = change.message == "interrupted"
 
@@ -50,9 +51,9 @@ class Watcher(Reporter):
             return
         self._clear()
         first, *rest = problem_lines(problem)
-        print(f"{self._run.id}  unit {unit}: {first}", *rest, sep="\n", file=sys.stderr)
+        say("\n".join([f"{self._run.id}  unit {unit}: {first}", *rest]))
         if self._notes == NOTES:
-            print(f"{self._run.id}  further notes are in run.json only", file=sys.stderr)
+            say(f"{self._run.id}  further notes are in run.json only")
 
     def progress(self, done: int, failed: int, total: int) -> None:
         if total == 1:
@@ -69,10 +70,10 @@ class Watcher(Reporter):
         bad = f", {failed} failed" if failed else ""
         text = f"{self._run.id}  {done} of {total} units{bad}, {rate:.1f}/s{left}"
         if self._terminal:
-            print(f"\r\033[K{text}", end="", flush=True, file=sys.stderr)
+            say(f"\r\033[K{text}", end="")
             self._line = True
         else:
-            print(text, file=sys.stderr)
+            say(text)
 
     def finished(self, result: RunResult) -> None:
         self.close()
@@ -86,10 +87,11 @@ class Watcher(Reporter):
 
     def _clear(self) -> None:
         if self._line:
-            print("\r\033[K", end="", file=sys.stderr)
+            say("\r\033[K", end="")
             self._line = False
 
 
 def _print_bytes(data: bytes) -> None:
-    sys.stderr.buffer.write(data)
-    sys.stderr.flush()
+    with suppress(OSError):
+        sys.stderr.buffer.write(data)
+        sys.stderr.flush()

@@ -6,6 +6,10 @@ import os
 from pathlib import Path
 
 
+class UnreadableError(ValueError):
+    """A record or journal that this version can't read: damaged, or written by a later one. The message names it."""
+
+
 def home() -> Path:
     """Where runs are kept: ``$TRIVET_HOME``, or ``trivet`` in the user's data directory."""
     named = os.environ.get("TRIVET_HOME")

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trivet.records import files
+from trivet.records import UnreadableError, files
 from trivet.records.journal import Journal, NotOwnerError, last_owner
 from trivet.records.owner import Owner
 
@@ -99,14 +99,14 @@ class RunDirectory:
         files.write_json(self.path / "run.json", record)
 
     def read(self) -> dict[str, Any]:
-        """The content of ``run.json``. Raises FileNotFoundError, or ValueError for a format this version can't read."""
+        """The content of ``run.json``. Raises FileNotFoundError or UnreadableError."""
         try:
             record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{self.path / 'run.json'} is damaged: {error}") from None
+        except ValueError as error:
+            raise UnreadableError(f"{self.path / 'run.json'} is damaged: {error}") from None
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             found = record.get("format") if isinstance(record, dict) else None
-            raise ValueError(f"{self.path / 'run.json'} has format {found}; this version of Trivet reads {FORMAT}")
+            raise UnreadableError(f"{self.path / 'run.json'} has format {found}; this version of Trivet reads {FORMAT}")
         return record
 
     def ask(self, request: str) -> None:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from trivet.records import UnreadableError
 from trivet.records.owner import Owner
 
 FORMAT = 1
@@ -125,9 +126,9 @@ class Journal:
 def read(directory: Path) -> Iterator[Line]:
     """Every event in a journal that counts by now, in order; parsed one by one, for there may be very many.
 
-    A torn last line of a generation is left out; an absent journal is empty. Raises OSError.
+    A torn last line of a generation is left out; an absent journal is empty. Raises OSError, or UnreadableError.
     """
-    return (line for data in _contents(directory).values() for line in islice(_lines(data), 1, None))
+    return (line for data in _contents(directory).values() for line in islice(_lines(data, directory), 1, None))
 
 
 def last_owner(directory: Path) -> tuple[int, Owner | None]:
@@ -138,7 +139,7 @@ def last_owner(directory: Path) -> tuple[int, Owner | None]:
     generation = max(_generations(directory), default=0)
     if generation:
         with (directory / f"{generation}.jsonl").open("rb") as stream:
-            for first in _lines(stream.readline()):
+            for first in _lines(stream.readline(), directory):
                 return generation, Owner.from_json(first["owner"])
     return generation, None
 
@@ -156,15 +157,18 @@ def _contents(directory: Path) -> dict[int, bytes]:
     contents: dict[int, bytes] = {}
     for generation in sorted(_generations(directory)):
         data = (directory / f"{generation}.jsonl").read_bytes()
-        for first in _lines(data[: data.find(b"\n") + 1]):
+        for first in _lines(data[: data.find(b"\n") + 1], directory):
             for earlier, count in first.get("read", {}).items():
                 contents[int(earlier)] = contents[int(earlier)][:count]
         contents[generation] = data[: data.rfind(b"\n") + 1]
     return contents
 
 
-def _lines(data: bytes) -> Iterator[Line]:
+def _lines(data: bytes, journal: Path) -> Iterator[Line]:
     """The complete lines, each parsed when it is taken."""
     for line in BytesIO(data):
         if line.endswith(b"\n") and line != b"\n":
-            yield json.loads(line.decode("utf-8", "surrogateescape"))
+            try:
+                yield json.loads(line.decode("utf-8", "surrogateescape"))
+            except ValueError as error:
+                raise UnreadableError(f"{journal} is damaged: {error}") from None

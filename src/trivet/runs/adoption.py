@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from trivet.records import UnreadableError
 from trivet.records.directory import RunDirectory
 from trivet.runs.start import detach
 
@@ -42,10 +43,9 @@ def orphaned(run: RunDirectory) -> bool:
     if run.resting:
         return False
     try:
-        over = "result" in run.read()
-    except (OSError, ValueError):
+        return "result" not in run.read() and not run.owner_alive()
+    except (OSError, UnreadableError):
         return False
-    return not over and not run.owner_alive()
 
 
 def adopt(home: Path) -> list[RunDirectory]:

@@ -15,7 +15,7 @@ from typing import Any
 import trivet
 from trivet.contracts import contract
 from trivet.contracts.source import Source
-from trivet.records import codec, directory
+from trivet.records import UnreadableError, codec, directory
 from trivet.records.owner import Owner
 from trivet.runs.machine import Change, Machine
 from trivet.runs.options import Options
@@ -69,20 +69,24 @@ def asked(identifier: str, call: Call, options: Options, now: float) -> Record:
 def restore(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> tuple[Call, Options]:
     """The call and options of a record; ``secrets`` are those of its document, which it does not hold.
 
-    Raises ValueError when this version can't read its document any more.
+    Raises UnreadableError when this version can't read its document any more.
     """
     task = task_of(record, secrets)
     values = from_json(record["values"])
     assert isinstance(values, dict)  # noqa: S101 - written by `asked`
     notes = tuple(codec.problem_from_json(note) for note in record["notes"])
     program = _program_from_json(record["task"]["program"])
-    return Call(replace(task, program=program), values, record["each"], notes), Options.from_json(record["options"])
+    try:
+        options = Options.from_json(record["options"])
+    except (TypeError, ValueError) as error:
+        raise UnreadableError(f"the recorded options can't be read: {error}") from None
+    return Call(replace(task, program=program), values, record["each"], notes), options
 
 
 def task_of(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> Task:
     """The task of a record as it would be read today, for example with other versions of packages.
 
-    Raises ValueError as `restore` does.
+    Raises UnreadableError as `restore` does.
     """
     stored = record["task"]
     texts: dict[str, str] = dict(stored["document"]["texts"])
@@ -99,10 +103,13 @@ def task_of(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> Task:
         archive=Path(image.archive) if image and image.archive else None,
         prefix=Path(prefix) if prefix else None,
     )
-    room = contract(stored["contract"])
+    try:
+        room = contract(stored["contract"])
+    except KeyError as error:
+        raise UnreadableError(f"the recorded contract {error} is not known") from None
     task: Task | None = next((task for task in room.tasks(room.read(source)) if task.name == stored["name"]), None)
     if task is None:
-        raise ValueError(f"the recorded document has no task `{stored['name']}` any more")
+        raise UnreadableError(f"the recorded document has no task `{stored['name']}` any more")
     return task
 
 

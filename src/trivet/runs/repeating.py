@@ -19,8 +19,8 @@ def repeated(record: Record, image: str | None = None) -> tuple[Call, Options]:
     """The call and options of a recorded run, to be run again; outputs go to the new run's own directory.
 
     The image is the very one that ran, unless ``image`` names another. The call's notes warn of inputs and package
-    versions that have changed. Raises ProblemsError when an input is gone, ValueError when this version can't read the
-    recorded document any more.
+    versions that have changed. Raises ProblemsError when an input is gone, UnreadableError when this version
+    can't read the recorded document any more.
     """
     call, options = restore(record)
     program = task_of(record).program
