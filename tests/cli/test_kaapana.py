@@ -104,8 +104,9 @@ def test_converting(trivet: Trivet, task: Path, tmp_path: Path) -> None:
     assert trivet("convert", "task.json", "--to", "kaapana", "-o", "old", "--force").returncode == 0
 
 
-def test_what_can_not_be_converted_is_refused(trivet: Trivet, descriptor: Path, tmp_path: Path) -> None:
-    assert "can't be written in kaapana" in trivet("convert", "descriptor.yml", "--to", "kaapana").stderr
+def test_what_can_not_be_converted_is_refused(trivet: Trivet, tmp_path: Path) -> None:
+    (tmp_path / "blur.json").write_text('{"trivet": 1, "name": "blur", "command": ["true"]}')
+    assert "can't be written in kaapana" in trivet("convert", "blur.json", "--to", "kaapana").stderr
     (tmp_path / "x.json").write_text("{}")
     assert trivet("convert", "x.json", "--to", "kaapana").returncode == 1
     (tmp_path / "x.json").write_text('{"templates": [}')

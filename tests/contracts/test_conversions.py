@@ -204,7 +204,7 @@ def test_an_image_without_a_shell_gets_one(shell: str, start: list[str]) -> None
     lines = written.files["Dockerfile"].splitlines()
     assert f"ENTRYPOINT {json.dumps([*start, f'/trivet/{name}'])}" in lines
     assert ("COPY --from=shell /bin/busybox /trivet/busybox" in lines) == bool(shell)
-    assert lines.index("USER root") < next(i for i, line in enumerate(lines) if line.startswith("RUN"))
+    assert lines.index("USER 0") < next(i for i, line in enumerate(lines) if line.startswith("RUN"))
     assert lines.index("USER 1000:5") > next(i for i, line in enumerate(lines) if line.startswith("RUN"))
     assert f"t_tool={'/trivet/busybox' if shell else ''}\n" in text
 

@@ -69,7 +69,7 @@ def dockerfile(
             f"ARG IMAGE={original.image}",
             *(["FROM ${SHELL_IMAGE} AS shell"] if wishes.shell_from else []),
             "FROM ${IMAGE}",
-            *(["USER root"] if original.user else []),
+            *(["USER 0"] if original.user else []),
             *([f"COPY --from=shell /bin/busybox {BUSYBOX}"] if wishes.shell_from else []),
             f"COPY {name} {wrapper}",
             *([f"COPY {document} /{document}"] if document else []),

@@ -1,0 +1,93 @@
+"""`trivet convert` between contracts: what it writes, tells and refuses; no container engine is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from .conftest import COMMAND, Trivet, written
+
+START = ("--entrypoint", "python3 '/my app/add.py'")
+
+
+def test_a_project_for_another_contract_is_written(trivet: Trivet, descriptor: Path, tmp_path: Path) -> None:
+    done = trivet("convert", "descriptor.yml", "--to", "kaapana", *START, "-o", "out")
+    assert done.returncode == 0
+    names = [Path(line).name for line in done.stdout.splitlines()]
+    [script] = [name for name in names if name.endswith(".sh")]
+    assert names == ["processing-container.json", "Dockerfile", script, "README.md"]
+    assert "t_start python3 '/my app/add.py'" in (tmp_path / "out" / script).read_text()
+    assert "ARG IMAGE=org/example/add:1.0.0" in (tmp_path / "out/Dockerfile").read_text()
+    assert "descriptor.yml:22:1: warning X014" in done.stderr
+    assert trivet("check", "out", "--strict").returncode == 0
+    again = trivet("convert", "descriptor.yml", "--to", "kaapana", *START, "-o", "out")
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "is there already" in again.stderr
+
+
+def test_nothing_is_written_where_nothing_may_be_lost(trivet: Trivet, descriptor: Path, tmp_path: Path) -> None:
+    done = trivet("convert", "descriptor.yml", "--to", "kaapana", *START, "-o", "out", "--strict")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "X014" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_template_is_chosen_and_the_caller_says_who(trivet: Trivet, container: Path, tmp_path: Path) -> None:
+    who = ["--author", "Ada King Lovelace <ada@example.org>, Analytical, Engines", "--author", "B C <b@c.de>, D"]
+    more = ["--namespace", "com.ada.tools", "--task-version", "2.0.0", "--channel", "in=image", "--image", "tools:1"]
+    target = "processing-container.json#convert"
+    done = trivet("convert", target, "--to", "cytomine", *who, *more, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    assert "X021" not in done.stderr
+    data = yaml.safe_load((tmp_path / "out/descriptor.yml").read_text())
+    assert (data["namespace"], data["version"]) == ("com.ada.tools", "2.0.0")
+    people = [(one["first_name"], one["last_name"], one["email"], one["organization"]) for one in data["authors"]]
+    assert people == [
+        ("Ada", "King Lovelace", "ada@example.org", "Analytical, Engines"),
+        ("B", "C", "b@c.de", "D"),
+    ]
+    assert data["inputs"]["in"]["type"] == {"id": "array", "subtype": "image"}
+    assert "set -- python3 convert.py" in next((tmp_path / "out").glob("*.sh")).read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--author", "nobody"),
+        ("--channel", "in=pixels"),
+        ("--channel", "in"),
+        ("--entrypoint", "'open"),
+    ],
+)
+def test_wishes_that_mean_nothing_are_wrong_usage(trivet: Trivet, container: Path, words: tuple[str, ...]) -> None:
+    done = trivet("convert", "processing-container.json", "--to", "cytomine", "--image", "i:1", "-o", "out", *words)
+    assert done.returncode == 2
+    assert words[0] in done.stderr
+
+
+def test_what_can_not_be_converted_is_told(trivet: Trivet, container: Path, descriptor: Path, tmp_path: Path) -> None:
+    written(tmp_path / "blur.json", COMMAND)
+    done = trivet("convert", "blur.json", "--to", "kaapana", "-o", "out")
+    assert done.returncode == 1
+    assert "X001 what is written in the contract command can't be written in kaapana" in done.stderr
+    done = trivet("convert", "descriptor.yml", "--to", "cytomine", "-o", "out")
+    assert "X001 this is a task of the contract cytomine already" in done.stderr
+    done = trivet("convert", "processing-container.json", "--to", "cytomine", "-o", "out")
+    assert "X003 convert names no image" in done.stderr
+    done = trivet("convert", "processing-container.json#none", "--to", "cytomine", "-o", "out")
+    assert "T016 there is no task `none`" in done.stderr
+    two = json.loads(container.read_text())
+    two["templates"].append({**two["templates"][0], "identifier": "second"})
+    written(container, two)
+    done = trivet("convert", "processing-container.json", "--to", "cytomine", "--image", "i", "-o", "out")
+    assert "T017 2 tasks are here" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_several_files_need_a_directory(trivet: Trivet, descriptor: Path) -> None:
+    done = trivet("convert", "descriptor.yml", "--to", "kaapana", *START)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give --output DIR" in done.stderr
