@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from trivet.cli.reporting import problem_lines
 from trivet.tasks.problem import Problem, ProblemsError
 
 if TYPE_CHECKING:
@@ -19,8 +17,7 @@ SCHEMA_VERSIONS = ("fractal_schema_v1", "pydantic_v2")
 TASK_LIST = "dev.task_list"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The package whose manifest is meant, and how it is made: what `authoring.manifests.build` is given."""
 
     package: str | None = None
@@ -76,11 +73,7 @@ def check(wanted: Wanted, ignore_order: bool = False, verbose: bool = False) -> 
     _print(changed, [] if ignore_order else order)
     number = f"{len(changed)} difference{'' if len(changed) == 1 else 's'}"
     hint = _hint(wanted, old)
-    print(
-        *problem_lines(Problem("F084", f"{built.path} is not up to date: {number}", hint=hint)),
-        sep="\n",
-        file=sys.stderr,
-    )
+    _tell([Problem("F084", f"{built.path} is not up to date: {number}", hint=hint)])
     return 1
 
 
@@ -106,12 +99,12 @@ def diff(wanted: Wanted, files: tuple[Path, ...] = (), ignore_order: bool = Fals
 
 def _build(wanted: Wanted) -> Built:
     """The manifest in the making; its warnings are told. Raises ProblemsError."""
+    gc.disable()  # this process is short, and what it makes stays: modules
     try:
         from trivet.contracts.fractal.authoring.manifests import build
     except ModuleNotFoundError as error:
         message = f"this needs {error.name}, which is not installed for {sys.executable}"
         raise ProblemsError([Problem("F082", message, hint="pip install 'trivet[fractal]'")]) from None
-    gc.disable()  # this process is short, and almost all it makes is modules
     built = build(
         wanted.package if wanted.package is not None else _package(),
         wanted.task_list,
@@ -146,7 +139,11 @@ def _read(path: Path) -> Any:
         raise ProblemsError([Problem(refused.code, refused.message, hint=refused.hint)]) from None
 
 
-def _tell(problems: Iterable[Problem]) -> None:
+def _tell(problems: Sequence[Problem]) -> None:
+    if not problems:
+        return
+    from trivet.cli.reporting import problem_lines
+
     for problem in problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trivet.contracts.source import Source
 from trivet.tasks.document import Document
-from trivet.tasks.problem import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trivet.contracts.source import Source
+    from trivet.tasks.problem import Problem
 
 FILE_NAME = "__FRACTAL_MANIFEST__.json"
 METADATA = "METADATA"

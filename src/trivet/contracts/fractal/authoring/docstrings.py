@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import ModuleType
+from typing import NamedTuple
 
 from docstring_parser import epydoc, google, numpydoc, rest
 from docstring_parser.common import Docstring, DocstringParam, ParseError
@@ -27,8 +27,7 @@ _STYLES = {
 _DASH = re.compile(r"^(\*{0,2}\w+(?: *\([^)]*\))?) +[-–—]+ +(?=\S)")
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(NamedTuple):
     """The description of a function or class, and those of its arguments by name.
 
     ``fault`` says what makes the public tool give up on the arguments, in the compatible reading.

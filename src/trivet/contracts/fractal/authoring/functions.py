@@ -6,9 +6,8 @@ import ast
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trivet.contracts.fractal.authoring import docstrings, sources
 from trivet.contracts.fractal.authoring.arguments import SignatureError, argument_schema
@@ -17,8 +16,7 @@ from trivet.contracts.fractal.authoring.loading import Modules, TaskFunction
 from trivet.contracts.fractal.authoring.refused import RefusedError, sentence
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """What came of one executable: the schema or why there is none, and the section of ``docs_info`` for it.
 
     ``file`` and ``lines`` say where the arguments stand.

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from inspect import unwrap
 from pathlib import Path, PurePosixPath
 from types import FunctionType
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from trivet.contracts.fractal.authoring.refused import RefusedError, sentence
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFunction:
+class TaskFunction(NamedTuple):
     """The function behind an executable, the file that it is expected in, and what of it could not be had."""
 
     function: Callable[..., Any]

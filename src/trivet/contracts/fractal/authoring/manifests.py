@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from trivet.contracts.fractal.authoring import judging, packages
 from trivet.contracts.fractal.authoring.entries import Entries
@@ -20,8 +19,7 @@ SchemaVersion = Literal["fractal_schema_v1", "pydantic_v2"]
 SCHEMA_VERSIONS: tuple[SchemaVersion, ...] = ("fractal_schema_v1", "pydantic_v2")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """One problem of a manifest in the making; ``said`` is what the public tool says instead.
 
     ``order`` sorts by task, part and step of the work, in the order in which the public tool comes to it.
@@ -32,13 +30,13 @@ class Found:
     said: str = ""
 
 
-@dataclass(slots=True)
 class Built:
     """What came of it: the manifest as far as it could be made, its problems, and the directory of the package."""
 
-    manifest: dict[str, Any] = field(default_factory=dict)
-    found: list[Found] = field(default_factory=list)
-    root: Path | None = None
+    def __init__(self) -> None:
+        self.manifest: dict[str, Any] = {}
+        self.found: list[Found] = []
+        self.root: Path | None = None
 
     @property
     def path(self) -> Path:
