@@ -13,6 +13,10 @@ PROJECTS = {
         "trivet.contracts.cytomine.project",
         "trivet check {path} && trivet cytomine test {path}",
     ),
+    "fractal": (
+        "trivet.contracts.fractal.project",
+        "trivet check {path} && trivet fractal preview {path}",
+    ),
     "kaapana": (
         "trivet.contracts.kaapana.project",
         "trivet check {path} && trivet kaapana test {path}",
