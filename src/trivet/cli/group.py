@@ -20,6 +20,7 @@ COMMANDS = {
     "logs": ("trivet.cli.logs", "Print what the programs of a run printed."),
     "cancel": ("trivet.cli.cancel", "End a run."),
     "rm": ("trivet.cli.rm", "Remove runs that are over."),
+    "dataset": ("trivet.cli.dataset", "Image lists: make, show, change, exchange them."),
     "new": ("trivet.cli.new", "Begin a project from a template."),
     "convert": ("trivet.cli.convert", "Write a document in another form."),
     "schema": ("trivet.cli.schema", "Print the JSON Schema of a document."),

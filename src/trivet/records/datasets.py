@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from trivet.datasets.changes import Changes
-from trivet.datasets.exchange import Content
+from trivet.datasets.exchange import Content, name_fault
 from trivet.datasets.imagelist import ImageList, apply
 from trivet.datasets.images import Image
 from trivet.datasets.urls import is_within
 from trivet.records import files
+from trivet.tasks.problem import closest
 
 FORMAT = 1
 SMALLEST = 100
@@ -227,6 +228,19 @@ class DatasetDirectory:
         finally:
             os.unlink(name)  # noqa: PTH108
         files.sync_directory(directory)
+
+
+def find(home: Path, word: str) -> DatasetDirectory:
+    """The dataset of a name below ``home``, or the one whose directory a word with a ``/`` names.
+
+    Raises LookupError, which tells what there is.
+    """
+    path = Path(word).absolute() if "/" in word else home / "datasets" / word
+    if not name_fault(path.name) and (path / "dataset.json").is_file():
+        return DatasetDirectory(path)
+    names = [dataset.path.name for dataset in every(home)]
+    hint = closest(word, names) or "there is none yet: trivet dataset create, import or scan makes one"
+    raise LookupError(f"there is no dataset {word!r}; {hint}")
 
 
 def every(home: Path) -> list[DatasetDirectory]:

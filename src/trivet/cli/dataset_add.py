@@ -1,0 +1,81 @@
+"""``trivet dataset add``: more images."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from trivet.datasets.images import Image
+    from trivet.tasks.problem import Problem
+
+
+@click.command(
+    "add", epilog="Example: trivet dataset add screen plates/p.zarr/A/01/0 --attribute well=A01 --type is_3D=true"
+)
+@click.argument("dataset")
+@click.argument("urls", nargs=-1, metavar="[URL]...")
+@click.option("--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of all of them.")
+@click.option("--type", "types", multiple=True, metavar="NAME=BOOLEAN", help="A type of all of them.")
+@click.option("--origin", metavar="URL", help="The image they were derived from.")
+@click.option("--from", "file", metavar="FILE", help="A JSON list of images, or a dataset's file; - is stdin.")
+def command(
+    *,
+    dataset: str,
+    urls: tuple[str, ...],
+    attributes: tuple[str, ...],
+    types: tuple[str, ...],
+    origin: str | None,
+    file: str | None,
+) -> int:
+    """Add images to the end of the list: all of them, or none when one is known already or not below the directory.
+
+    A value is a number, true or false where JSON has one, otherwise text; write '"7"' for a text of digits.
+    """
+    from trivet.cli.dataset_words import guarded, opened, pair, scalar, url_of
+    from trivet.datasets.exchange import read_images
+    from trivet.datasets.imagelist import added
+    from trivet.tasks.problem import ProblemsError, has_errors
+
+    if bool(urls) is (file is not None):
+        raise click.UsageError("Name the images, or the file that lists them with --from.")
+    found, _ = opened(dataset)
+    problems: list[Problem] = []
+    if file is None:
+        own = {
+            "origin": None if origin is None else url_of(origin),
+            "attributes": {name: scalar(value) for name, value in map(pair, attributes)},
+            "types": dict(map(pair, types)),
+        }
+        items: list[Any] = [{"zarr_url": url_of(url), **own} for url in urls]
+    else:
+        items = _listed(file, problems)
+    images: list[Image] = list(read_images(items, found.zarr_dir, problems).values())
+    if has_errors(problems):
+        raise ProblemsError(problem.at(file or "") for problem in problems)
+    zarr_dir, now = found.zarr_dir, time.time()
+    after = guarded(lambda: found.edit(lambda known: added(known, images, zarr_dir), now, {"command": "dataset add"}))
+    print(f"{found.path.name}: {len(images)} more, {len(after.images)} images", file=sys.stderr)
+    return 0
+
+
+def _listed(file: str, problems: list[Problem]) -> list[Any]:
+    from trivet.cli.dataset_words import UNUSABLE
+    from trivet.tasks.problem import Problem
+
+    try:
+        data = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or f"it is not JSON: {error}"
+        problems.append(Problem(UNUSABLE, f"the file can't be read: {reason}"))
+        return []
+    items = data.get("images") if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        problems.append(Problem(UNUSABLE, "a list of images is needed, or an object with the list `images`"))
+        return []
+    return items
