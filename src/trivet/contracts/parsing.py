@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from trivet.tasks.problem import DocumentPath, Problem
@@ -71,12 +71,12 @@ def duplicate_keys(data: Any, path: DocumentPath = ()) -> Iterator[Problem]:
     if isinstance(data, DuplicateKeys):
         for key in data.duplicates:
             yield Problem("T009", f"`{key}` is given more than once; the last one counts", "warning", path=(*path, key))
-    if isinstance(data, dict):
-        for key, value in data.items():
-            yield from duplicate_keys(value, (*path, key))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            yield from duplicate_keys(value, (*path, index))
+    members: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(data, dict | list):
+        members = data.items() if isinstance(data, dict) else enumerate(data)
+    for step, value in members:
+        if isinstance(value, dict | list):
+            yield from duplicate_keys(value, (*path, step))
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:

@@ -16,11 +16,15 @@ _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED = ("$defs", "definitions", "patternProperties", "properties")
 _NUMBERS = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum", "multipleOf")
 _COUNTS = ("maxItems", "maxLength", "maxProperties", "minItems", "minLength", "minProperties")
+_WITHIN = frozenset((*_ONE, *_MANY, *_NAMED))
+_AMOUNTS = frozenset((*_NUMBERS, *_COUNTS))
 
 
-def check(schema: Any, path: DocumentPath) -> Iterator[Problem]:
+def check(schema: Any, path: DocumentPath) -> list[Problem]:
     """What is wrong with a schema of arguments, as a schema (draft 2020-12)."""
-    yield from _check(schema, path, schema)
+    found: list[Problem] = []
+    _check(schema, path, schema, found)
+    return found
 
 
 def target(schema: Mapping[str, Any], reference: str) -> Any:
@@ -36,31 +40,33 @@ def target(schema: Mapping[str, Any], reference: str) -> Any:
     return found
 
 
-def _check(schema: Any, path: DocumentPath, root: Any) -> Iterator[Problem]:
+def _check(schema: Any, path: DocumentPath, root: Any, found: list[Problem]) -> None:
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
-        yield _problem(path, f"a schema must be an object, not {schema!r:.40}")
+        found.append(_problem(path, f"a schema must be an object, not {schema!r:.40}"))
         return
-    yield from _keywords(schema, path, root)
+    found += _keywords(schema, path, root)
+    if schema.keys().isdisjoint(_WITHIN):
+        return
     for key in _ONE:
         # Before draft 2020-12, a list of items was written as `items` too; pydantic 1 did.
         if key in schema and not (key == "items" and isinstance(schema[key], list)):
-            yield from _check(schema[key], (*path, key), root)
+            _check(schema[key], (*path, key), root, found)
     for key in (*_MANY, "items"):
         members = schema.get(key)
         if isinstance(members, list):
             for index, member in enumerate(members):
-                yield from _check(member, (*path, key, index), root)
+                _check(member, (*path, key, index), root, found)
         elif key in schema and key != "items":
-            yield _problem((*path, key), f"`{key}` must be a list of schemas")
+            found.append(_problem((*path, key), f"`{key}` must be a list of schemas"))
     for key in _NAMED:
         members = schema.get(key, {})
         if not isinstance(members, dict):
-            yield _problem((*path, key), f"`{key}` must be an object of schemas")
+            found.append(_problem((*path, key), f"`{key}` must be an object of schemas"))
             continue
         for name, member in members.items():
-            yield from _check(member, (*path, key, name), root)
+            _check(member, (*path, key, name), root, found)
 
 
 def _keywords(schema: Mapping[str, Any], path: DocumentPath, root: Any) -> Iterator[Problem]:
@@ -78,14 +84,16 @@ def _keywords(schema: Mapping[str, Any], path: DocumentPath, root: Any) -> Itera
     required = schema.get("required", [])
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         yield _problem((*path, "required"), "`required` must be a list of names")
+    if "pattern" in schema and not _is_pattern(schema["pattern"]):
+        yield _problem((*path, "pattern"), f"`pattern` {schema['pattern']!r:.40} is not a regular expression")
+    if schema.keys().isdisjoint(_AMOUNTS):
+        return
     for key in _NUMBERS:
         if key in schema and (isinstance(schema[key], bool) or not isinstance(schema[key], int | float)):
             yield _problem((*path, key), f"`{key}` must be a number")
     for key in _COUNTS:
         if key in schema and (isinstance(schema[key], bool) or not isinstance(schema[key], int) or schema[key] < 0):
             yield _problem((*path, key), f"`{key}` must be a whole number, 0 or more")
-    if "pattern" in schema and not _is_pattern(schema["pattern"]):
-        yield _problem((*path, "pattern"), f"`pattern` {schema['pattern']!r:.40} is not a regular expression")
 
 
 def _is_pattern(pattern: Any) -> bool:

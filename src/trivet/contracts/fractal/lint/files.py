@@ -1,9 +1,10 @@
 """The Python files of a package, beside its manifest in a directory or in a wheel, as text."""
 
-# ruff: noqa: PTH113, PTH118, PTH119, PTH202 (names stay text here: they are shown as the user gave them)
+# ruff: noqa: PTH116, PTH118, PTH119 (names stay text here: they are shown as the user gave them)
 from __future__ import annotations
 
 import os
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from trivet.contracts.fractal.lint.sources import Sources
@@ -34,10 +35,11 @@ def in_directory(directory: str, shown: str | None = None) -> Sources:
             return None
         try:
             place = os.path.join(directory, path)
-            if not os.path.isfile(place) or os.path.getsize(place) > MAX_BYTES:
+            status = os.stat(place)
+            if not S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
                 return None
-            with open(place, encoding="utf-8", errors="replace") as file:
-                return file.read()
+            with open(place, "rb") as file:
+                return file.read().decode("utf-8", "replace")
         except OSError:
             return None
 
@@ -46,9 +48,11 @@ def in_directory(directory: str, shown: str | None = None) -> Sources:
 
 def _files(directory: str) -> list[str]:
     found: list[str] = []
+    start = len(os.path.join(directory, ""))
     for place, directories, names in os.walk(directory):
         directories[:] = sorted(name for name in directories if not name.startswith((".", "__pycache__")))
-        found += (os.path.relpath(os.path.join(place, name), directory) for name in names if name.endswith(".py"))
+        inner = os.path.join(place, "")[start:]
+        found += (inner + name for name in names if name.endswith(".py"))
         if len(found) > MAX_FILES:
             break
     return found[:MAX_FILES]
