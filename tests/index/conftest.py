@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,17 +20,15 @@ def _binaries() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """The URL of an empty database on a server started for the tests, reached by a socket in its own directory."""
     binaries = _binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    directory = tmp_path_factory.mktemp("postgresql", numbered=True)
+    # Not below pytest's own directory: every session that begins closes that to other users, and root can't be the server.
+    directory = Path(tempfile.mkdtemp(prefix="trivet-postgresql-"))
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if user:
-        for parent in (directory, *directory.parents):
-            if parent.owner() == "root" and parent.is_relative_to(tmp_path_factory.getbasetemp().parent):
-                parent.chmod(0o755)
         shutil.chown(directory, "postgres")
     data = directory / "data"
 
@@ -41,3 +40,4 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     call(str(binaries / "pg_ctl"), "-D", str(data), "-w", "-l", str(directory / "log"), "-o", options, "start")
     yield f"postgresql+psycopg://trivet@/postgres?host={directory}"
     call(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+    shutil.rmtree(directory)
