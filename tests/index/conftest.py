@@ -25,7 +25,7 @@ def postgresql() -> Iterator[str]:
     binaries = _binaries()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
-    # Not below pytest's own directory: every session that begins closes that to other users, and root can't be the server.
+    # Not below pytest's own directory: every session that begins closes that to other users, the server among them.
     directory = Path(tempfile.mkdtemp(prefix="trivet-postgresql-"))
     user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     if user:
