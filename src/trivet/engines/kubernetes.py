@@ -239,7 +239,7 @@ def _mount_faults(mounts: tuple[Mount, ...], settings: PodSettings) -> Iterator[
         taken[place] = source
     for mount in mounts:
         if not mount.source.startswith("/") or ".." in PurePosixPath(mount.source).parts:
-            yield f"{mount.source!r} is no path that a cluster can mount: it must be absolute"
+            yield f"{mount.source!r} is no path that a cluster can mount: it must be absolute, without `..`"
     named: set[str] = set()
     for name in [*map(_volume_name, mounts), *(str(volume.get("name")) for volume in settings.volumes)]:
         if name in named:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+ONLY_THERE = "K075"
+"""That a part of it means nothing but on Kubernetes, which is true of most of them."""
+
 
 @pytest.fixture
 def codes(problems, task, container):
@@ -11,7 +14,7 @@ def codes(problems, task, container):
 
     def check(**config):
         found = problems(task(config=config), container())
-        return [(problem.code, problem.severity, problem.path[1:]) for problem in found]
+        return [(problem.code, problem.severity, problem.path[1:]) for problem in found if problem.code != ONLY_THERE]
 
     return check
 

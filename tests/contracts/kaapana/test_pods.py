@@ -232,3 +232,28 @@ def test_a_real_server_takes_the_pod_of_every_public_template(corpus, kubernetes
         names.append((name, task.name))
     assert len(names) >= 15, names
     assert len({name for name, _ in names}) >= 12, names
+
+
+def test_a_variable_that_the_config_gives_another_value_is_told(staged, task):
+    same = {"name": "DEPTH", "value": "3"}
+    clash = {"name": "LEVEL", "value": "low"}
+    env = [{"name": "DEPTH", "value": "3"}, {"name": "LEVEL", "value": "high"}]
+    config = {"type": "k8s", "namespace": "lab", "env_vars": [same, clash]}
+    [note] = [note for note in staged(task(env=env, config=config)).notes if note.code == "K076"]
+    assert note.severity == "warning"
+    assert "`LEVEL`" in note.message
+
+
+def test_what_only_a_cluster_gives_is_told_when_the_task_is_checked(problems, task, container):
+    found = [problem for problem in problems(task(config=CONFIG), container()) if problem.code == "K075"]
+    assert [(problem.severity, problem.path) for problem in found] == [("info", ("config", "env_vars"))]
+    assert "`env_vars`, `volumes`, `volume_mounts`" in found[0].message
+
+
+def test_a_relative_directory_is_where_it_is_from_the_task(staged, task, tmp_path):
+    (tmp_path / "data/p1").mkdir(parents=True)
+    (tmp_path / "elsewhere/tasks").mkdir(parents=True)
+    data = task(inputs=[{"name": "dicom", "volume_source": {"host_path": "elsewhere/../data"}}])
+    invocation = staged(data)
+    assert [mount.source for mount in invocation.mounts if not mount.writable] == [str(tmp_path / "data")]
+    assert not [fault for fault in faults(invocation) if str(tmp_path) in fault]

@@ -214,6 +214,7 @@ def test_a_template_outside_a_string_is_explained(problems):
         ({"taskTemplate": "x"}, True),
         ({"image": "x", "outputs": []}, True),
         ({"inputs": [], "outputs": [], "env": [], "command": []}, True),
+        ({"name": "n", "description": "d", "inputs": [], "outputs": [], "env": []}, True),
         ({"inputs": {}, "outputs": {}, "name": "n", "namespace": "s"}, False),
         ({"task_list": [], "manifest_version": "2"}, False),
         ({"trivet": 1, "command": ["a"], "inputs": {"a": "image"}}, False),
@@ -223,3 +224,11 @@ def test_a_template_outside_a_string_is_explained(problems):
 )
 def test_detection_by_content(data, is_ours):
     assert kaapana.detect(Source("some.json", json.dumps(data), Path("/"))) is is_ours
+
+
+def test_a_container_file_is_ours_by_its_name_whatever_is_in_it():
+    text = '{"name": "n", "description": "d", "template": [{}]}'
+    source = Source("a/processing-container.json", text, Path("/"))
+    assert kaapana.detect(source)
+    problem = kaapana.check(kaapana.read(source))[0]
+    assert (problem.code, problem.hint) == ("K001", "is `template` a misspelling of it?")

@@ -361,3 +361,9 @@ def test_units_of_a_repeated_call_count_each_for_itself(experienced, capsys, tmp
     found = json.loads(capsys.readouterr().out)
     assert (found["units"], found["sizes"]) == (5, [10_000, 50_000])
     assert found["current"]["scale_rule"]["scale_factor"] == 13
+
+
+def test_everything_wrong_with_a_rule_is_told_at_once(problems, container):
+    rule = {"type": "Limit", "mode": "all", "target_dir": "../x", "target_glob": "", "target_regex": "("}
+    data = container(inputs=[{"name": "dicom", "mounted_path": "/in", "scale_rule": rule}])
+    assert [problem.path[-1] for problem in problems(data)] == ["scale_rule", *rule]

@@ -40,7 +40,8 @@ def read_config(fields: Fields) -> Mapping[str, Any]:
     section = fields.child("config", null=True)
     moved = {key: fields.data[key] for key in FLAT if fields.has(key)}
     if moved:
-        message = f"{', '.join(f'`{key}`' for key in moved)} belong into `config`; current readers drop them"
+        verb = "belongs" if len(moved) == 1 else "belong"
+        message = f"{', '.join(f'`{key}`' for key in moved)} {verb} into `config`; current readers drop them"
         fields.note("K005", message, next(iter(moved)), severity="warning", hint="move them into `config`")
         _flat(fields)
     if section is None:
@@ -79,6 +80,11 @@ def faults(config: Mapping[str, Any], at_top: bool) -> Iterator[Problem]:
         message = f"registry credentials are used only when they are complete; {lacking} is missing or empty"
         yield Problem("K037", message, "warning", path=(*where, given[0]))
     yield from _volumes(config)
+    here = [key for key in ("env_vars", "volumes", "volume_mounts") if config.get(key)]
+    if here:
+        message = f"{', '.join(f'`{key}`' for key in here)} of `config` reach the program on Kubernetes only"
+        hint = "what it needs everywhere belongs into channels and `env`"
+        yield Problem("K075", message, "info", hint, path=("config", here[0]))
 
 
 def volume_source(volume: Mapping[str, Any]) -> list[str]:

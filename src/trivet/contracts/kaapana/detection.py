@@ -12,13 +12,12 @@ def detect(source: Source) -> bool:
     """True for a container or a task in any published form, and for a broken file that was meant to be one."""
     if source.name.endswith((".yml", ".yaml")):
         return False
+    if source.name.rpartition("/")[2] == CONTAINER_FILE:
+        return True
     data, problem = source.parsed
     if problem is not None:
-        named = source.name.rpartition("/")[2] == CONTAINER_FILE
-        return named or '"mounted_path"' in source.text or '"taskTemplate"' in source.text
-    if not isinstance(data, dict):
-        return source.name.rpartition("/")[2] == CONTAINER_FILE
-    return is_task(data) or _is_container(data)
+        return '"mounted_path"' in source.text or '"taskTemplate"' in source.text
+    return isinstance(data, dict) and (is_task(data) or _is_container(data))
 
 
 def is_task(data: Any) -> bool:

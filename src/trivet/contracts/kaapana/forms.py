@@ -20,7 +20,12 @@ _KINDS = ("boolean", "string", "int")
 
 def is_flat(data: Mapping[str, Any]) -> bool:
     """True for a container of the oldest form, which has no templates but is one."""
-    return "templates" not in data and "command" in data and ("inputs" in data or "outputs" in data)
+    return (
+        "templates" not in data
+        and "image" not in data
+        and ("command" in data or "env" in data)
+        and ("inputs" in data or "outputs" in data)
+    )
 
 
 def container(data: Any, problems: list[Problem]) -> Container | None:

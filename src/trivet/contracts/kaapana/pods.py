@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trivet.contracts.kaapana.model import Amounts, TaskFile
 from trivet.contracts.kaapana.resources import is_foreign, quantity
+from trivet.tasks.problem import Problem
 from trivet.tasks.task import Task
 from trivet.tasks.work import PodSettings
 
@@ -36,6 +37,16 @@ def pod_settings(task: Task, amounts: Amounts) -> PodSettings:
         volumes=tuple(config.get("volumes") or ()),
         mounts=tuple(config.get("volume_mounts") or ()),
     )
+
+
+def overruled(task: Task, environment: Mapping[str, str]) -> Iterator[Problem]:
+    """A word about every variable of a unit that ``env_vars`` of the configuration gives another value on a cluster."""
+    for variable in pod_settings(task, {}).environment:
+        name = str(variable.get("name"))
+        if name in environment and variable.get("value") != environment[name]:
+            message = f"on Kubernetes, `env_vars` of `config` gives variable `{name}` another value, which counts there"
+            hint = "keep one of them, so that the task does the same everywhere"
+            yield Problem("K076", message, "warning", hint, path=("config", "env_vars"))
 
 
 def labels_of(task: Task) -> dict[str, str]:

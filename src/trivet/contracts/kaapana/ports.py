@@ -162,9 +162,9 @@ def _named(template: Template) -> Iterator[tuple[str, Variable]]:
 
 
 def _host_paths(document: Document, bindings: Sequence[Binding]) -> dict[str, str]:
-    """Absolute paths by channel; relative ones start at the task.json."""
-    paths = {binding.name: binding.host_path for binding in bindings if binding.host_path is not None}
-    return {name: str(Path(document.base, path)) for name, path in paths.items()}
+    """Absolute paths by channel; relative ones start at the task.json, and no ``..`` is left in them."""
+    paths = {binding.name: Path(document.base, binding.host_path) for binding in bindings if binding.host_path}
+    return {name: str(path.resolve() if ".." in path.parts else path) for name, path in paths.items()}
 
 
 def _output(channel: Channel) -> Port:

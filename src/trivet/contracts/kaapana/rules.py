@@ -16,7 +16,6 @@ from trivet.contracts.kaapana.model import (
     Channel,
     Container,
     Reading,
-    ScaleRule,
     TaskFile,
     Template,
     Variable,
@@ -100,8 +99,6 @@ def _template(template: Template) -> Iterator[Problem]:
     yield from _duplicates("K011", "output channel", template.outputs, "name")
     for channel in (*template.inputs, *template.outputs):
         yield from _mounted_path(channel)
-        if channel.scale_rule is not None:
-            yield from _scale_rule(channel.scale_rule)
     yield from _overlaps((*template.inputs, *template.outputs))
     if any(channel.relations for channel in (*template.inputs, *template.outputs)):
         from trivet.contracts.kaapana import relations
@@ -191,32 +188,12 @@ def _variable(variable: Variable) -> Iterator[Problem]:
 _KINDS = {"int": "a whole number", "boolean": "true or false", "string": "a text"}
 
 
-def _scale_rule(rule: ScaleRule) -> Iterator[Problem]:
-    for key, target in (("target_dir", rule.target_dir), ("target_glob", rule.target_glob)):
-        if target.startswith("/") or ".." in target.split("/"):
-            message = f"`{key}` {target!r} leads out of the channel"
-            yield Problem("K021", message, path=(*rule.path, key), hint="write a path below the channel")
-    if not rule.target_glob:
-        yield Problem("K021", "`target_glob` is empty", path=(*rule.path, "target_glob"), hint="leave it out")
-    try:
-        if rule.target_regex != ".*":
-            import warnings
-
-            with warnings.catch_warnings(action="ignore"):
-                re.compile(rule.target_regex)
-    except (re.error, RecursionError, OverflowError) as error:
-        message = f"`target_regex` {rule.target_regex!r} is not a regular expression: {error}"
-        yield Problem("K021", message, path=(*rule.path, "target_regex"))
-
-
 def _binding(word: str, binding: Binding) -> Iterator[Problem]:
-    if binding.scale_rule is not None:
-        yield from _scale_rule(binding.scale_rule)
     if binding.host_path is not None and "\0" in binding.host_path:
         yield Problem("K013", "the host path contains a NUL character", path=binding.path)
     if binding.volume is not None:
         message = f"{word} channel `{binding.name}` is a volume of Kubernetes; elsewhere a path must be given"
-        hint = f"give --input {binding.name}=DIR" if word == "input" else ""
+        hint = f"give --input {binding.name}=DIR" if word == "input" else "give --output DIR"
         yield Problem("K048", message, "warning", path=binding.path, hint=hint)
 
 

@@ -45,9 +45,9 @@ def read_rule(parent: Fields, output: bool = False) -> ScaleRule | None:
     growth = _growth(fields)
     kind = _choice(fields, "type", ("limit", "request"))
     mode = _choice(fields, "mode", MODES)
-    directory = _target(fields, "target_dir", "")
-    regex = _target(fields, "target_regex", ".*")
-    glob = _target(fields, "target_glob", "*")
+    directory = _place(fields, "target_dir", "")
+    regex = _regex(fields)
+    glob = _place(fields, "target_glob", "*")
     headroom = _headroom(fields)
     if output:
         fields.note("K022", "a scale rule of an output is never evaluated", severity="warning")
@@ -72,6 +72,31 @@ def _target(fields: Fields, key: str, default: str) -> str:
         fields.note("K022", message, key, severity="warning", hint="leave it out")
     value: str = fields.get(key, str, default, null=True)
     return value
+
+
+def _place(fields: Fields, key: str, default: str) -> str:
+    """A directory or pattern below the channel."""
+    target = _target(fields, key, default)
+    if target.startswith("/") or ".." in target.split("/"):
+        message = f"`{key}` {target!r} leads out of the channel"
+        fields.note("K021", message, key, hint="write a path below the channel")
+    if default and not target:
+        fields.note("K021", f"`{key}` is empty", key, hint="leave it out")
+    return target
+
+
+def _regex(fields: Fields) -> str:
+    regex = _target(fields, "target_regex", ".*")
+    try:
+        if regex != ".*":
+            import warnings
+
+            with warnings.catch_warnings(action="ignore"):
+                re.compile(regex)
+    except (re.error, RecursionError, OverflowError) as error:
+        message = f"`target_regex` {regex!r} is not a regular expression: {error}"
+        fields.note("K021", message, "target_regex")
+    return regex
 
 
 def _growth(fields: Fields) -> tuple[str, int] | None:

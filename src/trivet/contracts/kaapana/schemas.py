@@ -30,7 +30,10 @@ _COMPLEXITY = r"^[-+]?[0-9]*(\.[0-9]+)?\*?n(\*\*[0-9]+)?$"
 
 def container() -> Schema:
     """The schema of a processing-container.json."""
-    flat = {"required": ["command"], "not": {"required": ["templates"]}, "anyOf": _any_of("inputs", "outputs")}
+    flat = {
+        "not": {"anyOf": _any_of("templates", "image")},
+        "allOf": [{"anyOf": _any_of("command", "env")}, {"anyOf": _any_of("inputs", "outputs")}],
+    }
     schema = _document(
         "Kaapana processing-container",
         "A container image's templates (processing-container.json), in every published form",

@@ -10,7 +10,7 @@ from trivet.contracts.kaapana import limits
 from trivet.contracts.kaapana.channels import examine
 from trivet.contracts.kaapana.limits import Scaled, Sized
 from trivet.contracts.kaapana.measuring import measure
-from trivet.contracts.kaapana.pods import labels_of, pod_settings
+from trivet.contracts.kaapana.pods import labels_of, overruled, pod_settings
 from trivet.contracts.kaapana.ports import template_of, text_of, variables_of
 from trivet.contracts.kaapana.relations import departures
 from trivet.contracts.kaapana.resources import neutral
@@ -68,7 +68,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         labels=labels_of(task),
         login=login,
         pod=pod_settings(task, scaled.amounts),
-        notes=(*refused, *scaled.notes),
+        notes=(*refused, *overruled(task, environment), *scaled.notes),
     )
 
 
