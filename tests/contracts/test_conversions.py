@@ -217,6 +217,20 @@ def test_words_of_authors_stay_words_in_the_dockerfile() -> None:
     assert not any(line == "USER x" for line in written.files["Dockerfile"].splitlines())
 
 
+@pytest.mark.parametrize(
+    ("original", "shell"),
+    [
+        (Original("small:2\nRUN evil", ("p",)), ""),
+        (Original("small:2", ("p",), "me\nRUN evil"), ""),
+        (Original("small:2", ("p",)), "busy box"),
+    ],
+)
+def test_names_that_would_say_more_in_a_dockerfile_are_refused(original: Original, shell: str) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        convert(cytomine_task({}, {}), "kaapana", "current", original, Wishes(shell_from=shell))
+    assert [problem.code for problem in caught.value.problems] == ["X004"]
+
+
 # Kaapana to Cytomine
 
 

@@ -6,6 +6,7 @@ script in front of it turns what the new platform gives into what the program ex
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 
 from trivet.contracts.written import Written
@@ -35,5 +36,14 @@ def convert(task: Task, contract: str, form: str, original: Original, wishes: Wi
             hint = "a document is written in another form of its contract when its file is named"
             message = f"this is a task of the contract {contract} already"
         raise ProblemsError([Problem("X001", message, hint=hint, file=task.document.origin)])
+    names = {"image": original.image, "user": original.user, "image of the shell": wishes.shell_from}
+    odd = [f"the {what} {name!r} can't be named in a Dockerfile" for what, name in names.items() if not _fits(name)]
+    if odd:
+        raise ProblemsError([Problem("X004", message, file=task.document.origin) for message in odd])
     written: Written = import_module(module).convert(task, form, original, wishes)
     return written
+
+
+def _fits(name: str) -> bool:
+    """Whether a name stays one word of one line, whatever is written around it."""
+    return re.fullmatch(r"[A-Za-z0-9_./:@+-]*", name, re.ASCII) is not None
