@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -18,15 +18,16 @@ from trivet.datasets.imagelist import ImageList
 from trivet.datasets.images import URL, Image
 from trivet.datasets.urls import normalize_url
 from trivet.records import home
-from trivet.records.datasets import DatasetDirectory, Version, find, neighbours
-from trivet.tasks.problem import Problem, ProblemsError
+from trivet.records.datasets import DamagedError, DatasetDirectory, Version, find, neighbours
+from trivet.tasks.problem import Problem, ProblemsError, closest
 
 if TYPE_CHECKING:
     from trivet.datasets.scalars import Scalar
 
 T = TypeVar("T")
-UNKNOWN, EXISTS, UNUSABLE, SHARED = "D005", "D006", "D010", "D004"
-"""Codes of problems: no such dataset or version, a name that is taken, files that can't be used, a shared directory."""
+SHARED, UNKNOWN, EXISTS, UNUSABLE, REFUSED = "D004", "D005", "D006", "D010", "D011"
+"""Codes of problems: a shared directory, no such dataset or version, a name that is taken, files that can't be used,
+a change that can't be made."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,6 +60,7 @@ def opened(word: str, number: int | None = None) -> tuple[DatasetDirectory, Vers
         dataset = find(home(), word)
     except LookupError as error:
         raise ProblemsError([Problem(UNKNOWN, str(error))]) from None
+    guarded(dataset.header)
     try:
         return dataset, guarded(lambda: dataset.read(number))
     except KeyError:
@@ -75,10 +77,12 @@ def guarded(work: Callable[[], T]) -> T:
         raise ProblemsError([Problem(EXISTS, message, hint="take another name")]) from None
     except OSError as error:
         raise ProblemsError([Problem(UNUSABLE, f"{error.filename}: {error.strerror}")]) from None
+    except DamagedError as error:
+        raise ProblemsError([Problem(UNUSABLE, str(error))]) from None
     except ProblemsError:
         raise
     except ValueError as error:
-        raise ProblemsError([Problem(UNUSABLE, message) for message in str(error).split("; ")]) from None
+        raise ProblemsError([Problem(REFUSED, str(error))]) from None
 
 
 def selected(images: ImageList, types: Sequence[str], attributes: Sequence[str]) -> list[Image]:
@@ -97,7 +101,18 @@ def selected(images: ImageList, types: Sequence[str], attributes: Sequence[str])
     wanted_values = read_attribute_filters(values, problems)
     if wanted_types is None or wanted_values is None:
         raise ProblemsError(problems)
+    tell(_strange(images, wanted_types, wanted_values))
     return matching(images.values(), wanted_types, wanted_values)
+
+
+def _strange(images: ImageList, types: Iterable[str], attributes: Iterable[str]) -> Iterator[Problem]:
+    """A warning for each name in a filter that no image has: probably a misspelt one."""
+    known_types = dict.fromkeys(name for image in images.values() for name in image.types)
+    known = dict.fromkeys(name for image in images.values() for name in image.attributes)
+    for kind, names, there in (("type", types, known_types), ("attribute", attributes, known)):
+        for name in names:
+            if name not in there:
+                yield Problem(FILTER, f"no image has the {kind} `{name}`", "warning", hint=closest(name, there))
 
 
 def pair(word: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ def indexed(images: Iterable[Image]) -> dict[str, Image]:
     if len(by_url) < len(images):
         seen: set[str] = set()
         twice = {image.zarr_url for image in images if image.zarr_url in seen or seen.add(image.zarr_url)}  # type: ignore[func-returns-value]
-        raise ValueError(f"images are listed more than once: {', '.join(sorted(twice))}")
+        raise ValueError(f"images are listed more than once: {_joined(sorted(twice), ', ')}")
     return by_url
 
 
@@ -50,7 +50,7 @@ def apply(
     """
     refused = list(faults(images, changes, zarr_dir))
     if refused:
-        raise ValueError("; ".join(refused))
+        raise ValueError(_joined(refused))
     result = dict(images)
     for update in changes.updates:
         result[update.zarr_url] = _updated(result, update, output_types or {})
@@ -103,7 +103,7 @@ def added(images: ImageList, more: Iterable[Image], zarr_dir: str) -> dict[str, 
     known = [f"image {image.zarr_url} is in the list already" for image in more if image.zarr_url in images]
     outside = outsiders((image.zarr_url for image in more), zarr_dir)
     if known or outside:
-        raise ValueError("; ".join([*known, *(f"{url} is not below {zarr_dir}" for url in outside)]))
+        raise ValueError(_joined([*known, *(f"{url} is not below {zarr_dir}" for url in outside)]))
     return {**images, **indexed(more)}
 
 
@@ -112,7 +112,7 @@ def removed(images: ImageList, urls: Iterable[str]) -> dict[str, Image]:
     urls = dict.fromkeys(urls)
     unknown = [url for url in urls if url not in images]
     if unknown:
-        raise ValueError(f"not in the list: {', '.join(unknown)}")
+        raise ValueError(f"not in the list: {_joined(unknown, ', ')}")
     return {url: image for url, image in images.items() if url not in urls}
 
 
@@ -125,6 +125,11 @@ def outsiders(urls: Iterable[str], zarr_dir: str) -> list[str]:
 def default_update(urls: Iterable[str]) -> Changes:
     """What is assumed when no unit said anything: each of these images was processed."""
     return Changes(tuple(ImageUpdate(url) for url in urls))
+
+
+def _joined(words: Sequence[str], by: str = "; ", limit: int = 20) -> str:
+    """The words in one text, however many there are."""
+    return by.join(words[:limit]) + (f"{by}and {len(words) - limit} more" if len(words) > limit else "")
 
 
 def _updated(images: Mapping[str, Image], update: ImageUpdate, output_types: Mapping[str, bool]) -> Image:

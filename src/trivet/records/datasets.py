@@ -40,6 +40,10 @@ class ConflictError(RuntimeError):
     """Somebody else has made the next version of the dataset."""
 
 
+class DamagedError(ValueError):
+    """A file of a dataset that can't be understood."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What the first line of a version says. ``by`` names who made it: a command, or ``job`` and ``step``.
@@ -96,14 +100,14 @@ class DatasetDirectory:
         return cls(place / content.name)
 
     def header(self) -> Mapping[str, Any]:
-        """``name``, ``zarr_dir`` and ``created``. Raises FileNotFoundError, ValueError for what can't be read."""
+        """``name``, ``zarr_dir`` and ``created``. Raises FileNotFoundError, DamagedError."""
         path = self.path / "dataset.json"
         try:
             header = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f"{path} is damaged: {error}") from None
+            raise DamagedError(f"{path} is damaged: {error}") from None
         if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise ValueError(f"{path} has another format than {FORMAT}, which this version of Trivet reads")
+            raise DamagedError(f"{path} has another format than {FORMAT}, which this version of Trivet reads")
         return header
 
     @property
@@ -112,14 +116,14 @@ class DatasetDirectory:
         return str(self.header()["zarr_dir"])
 
     def heads(self) -> list[Head]:
-        """What is known of each version, the oldest first. Raises OSError, ValueError."""
+        """What is known of each version, the oldest first. Raises OSError, DamagedError."""
         heads = [_head(self._file(number)) for number in self._numbers()]
         if [head.number for head in heads] != [*range(1, len(heads) + 1)] or not heads or not heads[0].full:
-            raise ValueError(f"{self.path / 'versions'} is damaged: a version is missing")
+            raise DamagedError(f"{self.path / 'versions'} is damaged: a version is missing")
         return heads
 
     def read(self, number: int | None = None) -> Version:
-        """The newest version, or that of a number. Raises KeyError for one that does not exist, OSError, ValueError."""
+        """The newest version, or that of a number. Raises KeyError when there is none, OSError, DamagedError."""
         heads = self.heads()
         if number is not None:
             if not 1 <= number <= len(heads):
@@ -188,9 +192,9 @@ class DatasetDirectory:
                 try:
                     yield json.loads(line)
                 except ValueError as error:
-                    raise ValueError(f"{path}:{number} is damaged: {error}") from None
+                    raise DamagedError(f"{path}:{number} is damaged: {error}") from None
         if number != head.lines + 1:
-            raise ValueError(f"{path} is damaged: {number - 1} lines follow the first, and not {head.lines}")
+            raise DamagedError(f"{path} is damaged: {number - 1} lines follow the first, and not {head.lines}")
 
     def _numbers(self) -> list[int]:
         entries = (self.path / "versions").iterdir()
@@ -306,4 +310,4 @@ def _head(path: Path) -> Head:
                 raise ValueError(f"it has format {first['format']}; this version of Trivet reads {FORMAT}")
             return Head(first["version"], first["t"], first["by"], first["lines"], first["full"], first["images"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from None
+            raise DamagedError(f"{path} is damaged: {error}") from None
