@@ -5,10 +5,15 @@ from __future__ import annotations
 import copy
 import io
 import json
+import os
 import shutil
 import stat
 import struct
+import subprocess
+import sys
+import tarfile
 import zipfile
+import zlib
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -266,6 +271,52 @@ def test_a_bit_that_fell_over_is_found(entry: str, code: str, text: bytes, tmp_p
     raw[at] ^= 1
     path.write_bytes(raw)
     assert verified(path) == [(code, "error", entry)]
+
+
+@pytest.mark.full
+@pytest.mark.timeout(900)
+def test_fifteen_gigabytes_are_streamed(text: bytes, tmp_path: Path) -> None:
+    """A bundle with a layer of 15 GiB, a hole in a file that takes no room; whole process, peak memory below 100 MB."""
+    size = 15 * 1024**3
+    tar = docker_archive(tmp_path / "small.tar", [b"@" * 512], Entrypoint=["/a"]).read_bytes()
+    header = tarfile.TarInfo("0/layer.tar")
+    header.size = size
+    at = tar.index(b"0/layer.tar\0")
+    before, after = tar[:at] + header.tobuf(tarfile.GNU_FORMAT), tar[at + 1024 :]
+    checksum = zlib.crc32(before)
+    for _ in range(size // 2**20):
+        checksum = zlib.crc32(bytes(2**20), checksum)
+    checksum = zlib.crc32(after, checksum)
+    whole = len(before) + size + len(after)
+    path = bundle(tmp_path, [("descriptor.yml", text)])
+    with path.open("r+b") as stream, zipfile.ZipFile(path) as archive:
+        start = archive.start_dir
+        stream.seek(start)
+        listed = stream.read()
+        end = listed.rindex(b"PK\x05\x06")
+        extra = struct.pack("<HHQQ", 1, 16, whole, whole)
+        common = struct.pack("<HHHHHLLLHH", 45, 0, 0, 0, 33, checksum, 0xFFFFFFFF, 0xFFFFFFFF, 9, len(extra))
+        stream.seek(start)
+        stream.write(b"PK\x03\x04" + common + b"image.tar" + extra + before)
+        stream.seek(size, os.SEEK_CUR)
+        stream.write(after)
+        directory = stream.tell()
+        stream.write(listed[:end])
+        stream.write(b"PK\x01\x02\x2d\x03" + common + struct.pack("<HHHLL", 0, 0, 0, 0o100644 << 16, start))
+        stream.write(b"image.tar" + extra)
+        length = stream.tell() - directory
+        record = struct.pack("<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, 2, 2, length, directory)
+        stream.write(record + struct.pack("<4sLQL", b"PK\x06\x07", 0, directory + length, 1))
+        stream.write(struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, 2, 2, 0xFFFFFFFF, 0xFFFFFFFF, 0))
+        stream.truncate()
+    assert path.stat().st_blocks * 512 < 10 * 2**20
+    code = (
+        "import resource, sys; from trivet.cli import main; code = main(['check', sys.argv[1]]);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert int(done.stdout.split()[-1]) < 100e6
 
 
 @cache
