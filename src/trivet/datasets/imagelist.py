@@ -5,11 +5,10 @@ Everything takes time linear in the number of images and changes.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from trivet.datasets.changes import Changes, contradictions, merge, settle
+from trivet.datasets.changes import Changes, contradictions, merge
 from trivet.datasets.images import Image, ImagePatch, ImageUpdate
 from trivet.datasets.urls import normalize_url
 
@@ -32,12 +31,7 @@ def faults(images: ImageList, changes: Changes, zarr_dir: str) -> Iterator[str]:
     """Why changes can't be applied: contradictions, new images outside ``zarr_dir``, removals of unknown ones."""
     for url in contradictions(changes):
         yield f"more than one thing is said of image {url}"
-    named = dict.fromkeys(update.zarr_url for update in changes.updates)
-    for url in outsiders((url for url in named if url not in images), zarr_dir):
-        yield f"new image {url} must be below the dataset's directory {zarr_dir}"
-    for url in changes.removals:
-        if url not in images and url not in named:
-            yield f"image {url} can't be removed: it is not in the list"
+    yield from (fault for _, fault in _misplaced(images, changes, zarr_dir))
 
 
 def apply(
@@ -64,14 +58,17 @@ def judge(images: ImageList, outputs: Sequence[Changes], zarr_dir: str) -> tuple
 
     An output is taken as a whole or not at all: one bad output does not hold back what the others said.
     """
-    _, disputed = settle(outputs)
-    reasons: dict[int, list[str]] = defaultdict(list)
-    for position, urls in disputed.items():
-        reasons[position] += (f"more than one thing is said of image {url}" for url in urls)
+    everything = merge(outputs)
+    reasons = {url: f"more than one thing is said of image {url}" for url in contradictions(everything)}
+    for url, fault in _misplaced(images, everything, zarr_dir):
+        reasons.setdefault(url, fault)
+    if not reasons:
+        return everything, {}
+    refused = {}
     for position, output in enumerate(outputs):
-        if position not in disputed:
-            reasons[position] += faults(images, output, zarr_dir)
-    refused = {position: found for position, found in reasons.items() if found}
+        found = list(dict.fromkeys(reasons[url] for url in output.urls() if url in reasons))
+        if found:
+            refused[position] = found
     return merge(output for position, output in enumerate(outputs) if position not in refused), refused
 
 
@@ -125,6 +122,16 @@ def outsiders(urls: Iterable[str], zarr_dir: str) -> list[str]:
 def default_update(urls: Iterable[str]) -> Changes:
     """What is assumed when no unit said anything: each of these images was processed."""
     return Changes(tuple(ImageUpdate(url) for url in urls))
+
+
+def _misplaced(images: ImageList, changes: Changes, zarr_dir: str) -> Iterator[tuple[str, str]]:
+    """URLs of changes that are not where they should be, each with what is wrong."""
+    named = dict.fromkeys(update.zarr_url for update in changes.updates)
+    for url in outsiders((url for url in named if url not in images), zarr_dir):
+        yield url, f"new image {url} must be below the dataset's directory {zarr_dir}"
+    for url in changes.removals:
+        if url not in images and url not in named:
+            yield url, f"image {url} can't be removed: it is not in the list"
 
 
 def _joined(words: Sequence[str], by: str = "; ", limit: int = 20) -> str:
