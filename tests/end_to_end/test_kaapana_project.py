@@ -96,6 +96,14 @@ def test_an_image_that_can_not_be_built_is_told(trivet: CommandLine, project: Pa
     assert "the image could not be built (exit code 1)" in done.stderr
 
 
+def test_a_step_of_the_build_that_fails_leaves_no_container(trivet: CommandLine, project: Path, base: str) -> None:
+    (project / "Dockerfile").write_text(f'FROM {base}\nLABEL made="{NAME}"\nRUN ["/no-such-program"]\n')
+    done = trivet("kaapana", "test", NAME, "--runtime", "docker", code=1)
+    assert "the image could not be built" in done.stderr
+    words = ["docker", "ps", "--all", "--quiet", "--filter", f"label=made={NAME}"]
+    assert not subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
 def test_the_user_of_a_workflow_counts_over_the_task(trivet: CommandLine, image: str, project: Path) -> None:
     form = {"conf": {"task_form": {"measure": {"env": [{"name": "THRESHOLD", "value": 200}]}}}}
     (trivet.cwd / "request.json").write_text(json.dumps(form))

@@ -21,6 +21,7 @@ def build(directory: Path, tag: str, arguments: Mapping[str, str], runtime: str 
         given += ["--provenance=false", "--sbom=false"]  # attestations are images that nothing can run
     elif builder == "docker":
         environment.setdefault("DOCKER_BUILDKIT", "0")  # what its client falls back to anyhow, with a warning
+        given.append("--force-rm")  # without it, a step that fails leaves its container behind
     elif host := os.environ.get("CONTAINER_HOST"):
         command += ["--url", host]
     command += ["build", "--tag", tag, *given, str(directory)]

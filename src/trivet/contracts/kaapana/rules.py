@@ -192,7 +192,7 @@ def _binding(word: str, binding: Binding) -> Iterator[Problem]:
     if binding.host_path is not None and "\0" in binding.host_path:
         yield Problem("K013", "the host path contains a NUL character", path=binding.path)
     if binding.volume is not None:
-        message = f"{word} channel `{binding.name}` is a volume of Kubernetes; elsewhere a path must be given"
+        message = f"{word} channel `{binding.name}` is a volume of Kubernetes; a run needs a path in its place"
         hint = f"give --input {binding.name}=DIR" if word == "input" else "give --output DIR"
         yield Problem("K048", message, "warning", path=binding.path, hint=hint)
 
