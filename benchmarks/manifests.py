@@ -1,4 +1,5 @@
-"""What making and checking a manifest costs: CPU time against the bare imports of its modules, and the public tool.
+"""What making, checking and linting a manifest costs: CPU time against the bare imports of its modules, the public
+tool, and, for the lint, which imports nothing, an interpreter that does nothing.
 
     python benchmarks/manifests.py [--rounds N]
 
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ("fractal-task-tools==0.5.1", "docstring-parser==0.18.0", "pydantic==2.14.0", "--editable", str(ROOT))
 IMPORT_BOUND = {1: 1.15}
 PUBLIC_BOUND = {20: 0.8, 100: 0.7}
+LINT_BOUND = {100: 10.0}
 
 TASK = '''\
 """Segment images, way {n}."""
@@ -138,6 +140,8 @@ def rows(count: int = 9) -> Iterator[Row]:
                 "public check": [str(python.with_name("fractal-manifest")), "check", "--package", name],
                 "create": [str(python.with_name("trivet")), "fractal", "manifest", "create", "--package", name],
                 "check": [str(python.with_name("trivet")), "fractal", "manifest", "check", "--package", name],
+                "lint": [str(python.with_name("trivet")), "check", str(Path(place) / name)],
+                "nothing": [str(python), "-c", "pass"],
             }
             contestants: dict[str, Callable[[], Sample]] = {
                 what: partial(measure, line, compiled, Path(place)) for what, line in lines.items()
@@ -151,6 +155,9 @@ def rows(count: int = 9) -> Iterator[Row]:
                 label = f"{what}, {tasks} {plural}"
                 yield Row("manifest", label, "importing the modules", of_imports, IMPORT_BOUND.get(tasks))
                 yield Row("manifest", label, "the public tool", of_public, PUBLIC_BOUND.get(tasks))
+            of_nothing = ratio(samples["lint"], samples["nothing"], cpu)
+            label = f"lint, {tasks} {plural}, without importing"
+            yield Row("manifest", label, "python -c pass", of_nothing, LINT_BOUND.get(tasks))
 
 
 def main() -> int:

@@ -24,22 +24,25 @@ class DuplicateKeys(dict[str, Any]):
 
 def parse_json(text: str) -> tuple[Any, Problem | None]:
     """The data of a JSON text, or None and the first problem. NaN and Infinity are not JSON."""
-    problem = _json_depth(text)
-    if problem is not None:
-        return None, problem
     try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant), None
-    except json.JSONDecodeError as error:
+        data = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except (RecursionError, ValueError) as error:
+        return None, _json_depth(text) or _json_fault(text, error)
+    return (data, None) if sum(1 for _ in _levels(data)) <= MAX_DEPTH else (None, _json_depth(text))
+
+
+def _json_fault(text: str, error: Exception) -> Problem:
+    """What the parser found wrong with a JSON text."""
+    if isinstance(error, json.JSONDecodeError):
         at, hint = _json_hint(text, error)
         line, column = line_and_column(text, at)
-        return None, Problem("T005", f"not valid JSON: {error.msg}", hint=hint, line=line, column=column)
-    except _ConstantError as error:
+        return Problem("T005", f"not valid JSON: {error.msg}", hint=hint, line=line, column=column)
+    if isinstance(error, _ConstantError):
         constants = (match for match in _JSON_TOKENS.finditer(text) if match[0] == str(error))
         line, column = line_and_column(text, next(constants).start())
         hint = "JSON has no such number; leave it out or write it as text"
-        return None, Problem("T005", f"not valid JSON: {error}", hint=hint, line=line, column=column)
-    except (RecursionError, ValueError) as error:
-        return None, Problem("T005", f"not valid JSON: {error}")
+        return Problem("T005", f"not valid JSON: {error}", hint=hint, line=line, column=column)
+    return Problem("T005", f"not valid JSON: {error}")
 
 
 def parse_yaml(text: str) -> tuple[Any, Problem | None]:
@@ -68,6 +71,8 @@ def parse_yaml(text: str) -> tuple[Any, Problem | None]:
 
 def duplicate_keys(data: Any, path: DocumentPath = ()) -> Iterator[Problem]:
     """A warning for every object that names a key twice."""
+    if not path and not any(isinstance(one, DuplicateKeys) for level in _levels(data) for one in level):
+        return  # found out without making the path of every value
     if isinstance(data, DuplicateKeys):
         for key in data.duplicates:
             yield Problem("T009", f"`{key}` is given more than once; the last one counts", "warning", path=(*path, key))
@@ -79,28 +84,25 @@ def duplicate_keys(data: Any, path: DocumentPath = ()) -> Iterator[Problem]:
             yield from duplicate_keys(value, (*path, step))
 
 
+def _levels(data: Any) -> Iterator[list[Any]]:
+    """The objects and lists in plain data, those of one depth at a time."""
+    level = [data] if isinstance(data, dict | list) else []
+    while level:
+        yield level
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [value for values in inner for value in values if isinstance(value, (dict, list))]
+
+
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
     """Line and column (from 1) of a character offset."""
     return text.count("\n", 0, offset) + 1, offset - (text.rfind("\n", 0, offset) + 1) + 1
 
 
-_JSON_STRINGS, _NO_BRACKETS, _PAIRS = (
-    re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL),
-    re.compile(r"[^][{}]+"),
-    re.compile(r"\[\]|\{\}"),
-)
 _JSON_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]|-?Infinity|NaN', re.DOTALL)
 
 
 def _json_depth(text: str) -> Problem | None:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return None
-    # Each pass takes away what is innermost: as many passes as levels, of a text that soon is short.
-    brackets, passes = _NO_BRACKETS.sub("", _JSON_STRINGS.sub("", text)), 0
-    while brackets and passes <= MAX_DEPTH:
-        before, brackets = brackets, _PAIRS.sub("", brackets)
-        passes = passes + 1 if len(brackets) < len(before) else MAX_DEPTH + 1
-    if passes <= MAX_DEPTH:
         return None
     depth = 0
     for match in _JSON_TOKENS.finditer(text):
