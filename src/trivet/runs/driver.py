@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from queue import Empty
-from typing import Any
 
 from trivet import engines
 from trivet.engines import Attempt, Engine, EngineError
-from trivet.records import files, journal
+from trivet.records import journal
 from trivet.records.directory import HEARTBEAT, RunDirectory
 from trivet.runs import record
 from trivet.runs.events import (
@@ -35,14 +32,13 @@ from trivet.runs.events import (
     to_line,
 )
 from trivet.runs.machine import Cancel, Collect, Conclude, Instruction, Plan, Start
+from trivet.runs.measuring import MeasuredInputs
 from trivet.runs.progress import Progress
 from trivet.runs.publish import listing, places, publish
 from trivet.runs.record import NO_SECRETS
 from trivet.runs.reporting import Reporter
-from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.states import Reason, RunState
-from trivet.tasks.values import file_refs
 from trivet.tasks.work import AttemptDirectory, AttemptId, Invocation, Outcome, RunResult, UnitResult
 
 TICK = 0.5
@@ -81,7 +77,7 @@ class Driver:
         self._adopted = set(self._progress.starts)
         self._queue.extend(self._machine.pending())
         self._reported = len(self._machine.history)
-        self._inputs = _Inputs(call)
+        self._inputs = MeasuredInputs(call)
         self._work = directory.work
         self._next_tick = self._next_beat = 0.0
         self._interrupts = 0
@@ -300,7 +296,7 @@ class Driver:
         return result
 
     def _finish(self, result: RunResult) -> None:
-        inputs = self._inputs.measured()
+        inputs = self._inputs.facts()
         progress = self._progress
         notes = {progress.units[number].name: progress.notes[number] for number in sorted(progress.notes)}
         outcomes = list(progress.outcomes.values())
@@ -324,26 +320,3 @@ def _told(error: Exception) -> str:
         return str(error)
     traceback.print_exception(error, file=sys.stderr)
     return f"{type(error).__name__}: {error}"
-
-
-class _Inputs:
-    """Size and SHA-256 of every input file, measured beside the run."""
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._measured: dict[str, Any] = {}
-        self._thread = threading.Thread(target=self._measure, name="inputs", daemon=True)
-        self._thread.start()
-
-    def measured(self) -> dict[str, Any]:
-        self._thread.join()
-        return self._measured
-
-    def _measure(self) -> None:
-        for name, value in self._call.values.items():
-            for ref in file_refs(value):
-                try:
-                    facts = files.measure(Path(ref.path))
-                except OSError as error:
-                    facts = {"problem": str(error)}
-                self._measured.setdefault(name, []).append({"path": ref.path, **facts})
