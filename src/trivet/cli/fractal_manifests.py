@@ -62,7 +62,7 @@ def check(wanted: Wanted, ignore_order: bool = False, verbose: bool = False) -> 
         return _refused(built, "not compared")
     from trivet.contracts.fractal.authoring import comparing
 
-    old, new = _read(built.path), comparing.as_written(built.manifest)
+    old, new = _read(built.path), built.written
     if old == new and wanted.compatible:
         return _up_to_date(built)
     if wanted.compatible:
@@ -88,10 +88,10 @@ def diff(wanted: Wanted, files: tuple[Path, ...] = (), ignore_order: bool = Fals
         old, new = (_read(file) for file in files)
     else:
         built = _build(wanted)
-        if not built.manifest:
+        if built.written is None:
             return _refused(built, "not compared")
         _tell(built.problems)
-        old, new = _read(files[0] if files else built.path), comparing.as_written(built.manifest)
+        old, new = _read(files[0] if files else built.path), built.written
     changed, order = comparing.changes(old, new)
     _print(changed, [] if ignore_order else order)
     return 1 if changed else 0
@@ -175,7 +175,7 @@ def _hint(wanted: Wanted, old: Any) -> str:
 
     name = wanted.package if wanted.package is not None else _package()
     other = build(name, wanted.task_list, schema_version=wanted.schema_version, compatible=True, static=wanted.static)
-    if other.manifest and not comparing.changes(old, comparing.as_written(other.manifest))[0]:
+    if other.written is not None and not comparing.changes(old, other.written)[0]:
         return "it is what the public tool writes: check with --compat, or write it anew with `create`"
     return "write it anew with `create`"
 

@@ -6,7 +6,7 @@ import json
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,7 +94,7 @@ def _check(built: Built, ignore_order: bool, verbose: bool) -> int:
         old = files.read(built.path)
     except RefusedError as refused:
         return _end(refused.said)
-    new: Any = comparing.as_written(built.manifest)
+    new = built.written
     if old == new:
         return _up_to_date()
     print("ERROR:root:[check_manifest] On-disk manifest is not up to date.", file=sys.stderr)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from trivet.contracts.fractal.authoring import sources
@@ -44,10 +43,13 @@ class AttributeTexts:
         file = getattr(sys.modules.get(cls.__module__), "__file__", None)
         if not file or not file.endswith(".py"):
             return {}
+        declared = set(vars(cls).get("__annotations__", {}))
         try:
-            candidates = self._files[Path(file)].classes.get(cls.__qualname__, [])
+            node = self._files[file].only_class(cls.__name__) if cls.__qualname__ == cls.__name__ else None
+            if node is not None and declared <= sources.annotated_names(node):
+                return sources.attribute_texts(node)
+            candidates = self._files[file].classes(cls.__qualname__)
         except (OSError, SyntaxError, ValueError):
             return {}
-        declared = set(vars(cls).get("__annotations__", {}))
         fitting = [node for node in candidates if declared <= sources.annotated_names(node)] or candidates
         return sources.attribute_texts(fitting[-1]) if fitting else {}

@@ -17,11 +17,6 @@ class Difference(NamedTuple):
     message: str
 
 
-def as_written(manifest: Any) -> Any:
-    """A manifest as it would be read again from the file it is written to."""
-    return json.loads(json.dumps(manifest))
-
-
 def differences(old: Any, new: Any, ignore_order: bool, path: str = "manifest", level: int = 1) -> Iterator[Difference]:
     """Every difference, compared strictly: 3 and 3.0 are two things, as are other orders of keys unless ignored.
 

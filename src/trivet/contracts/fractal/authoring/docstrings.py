@@ -56,10 +56,15 @@ def flat(text: str) -> str:
 
 def summary(docstring: str, compatible: bool = False) -> str | None:
     """What a definition is described by: the first line in the compatible reading, else the first paragraph."""
-    described = read(docstring, compatible)
-    if compatible or described.short is None:
-        return described.short
-    return flat(described.text.strip().split("\n\n", 1)[0]) or None
+    text = inspect.cleandoc(docstring)
+    if any(mark.search(text) for mark in _STYLES.values()):
+        described = read(docstring, compatible)
+        if compatible or described.short is None:
+            return described.short
+        text = described.text.strip()
+    elif compatible:
+        return text.split("\n", 1)[0] or None
+    return flat(re.split(r"\n[ \t]*\n", text, maxsplit=1)[0]) or None
 
 
 def _compatible(docstring: str) -> Described:

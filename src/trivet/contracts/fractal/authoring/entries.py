@@ -74,7 +74,7 @@ class Entries:
 
     def _note(self, order: tuple[int, ...], where: str, refused: RefusedError, made: Made | None = None) -> None:
         argument = f", argument `{refused.argument}`" if refused.argument else ""
-        file, line = (made.file, made.lines.get(refused.argument)) if made is not None else ("", None)
+        file, line = (made.file, made.lines().get(refused.argument)) if made is not None else ("", None)
         message = f"{where}{argument}: {refused.message}"
         self._built.note(order, Problem(refused.code, message, hint=refused.hint, file=file, line=line), refused.said)
 

@@ -6,7 +6,6 @@ import ast
 import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from trivet.contracts.fractal.authoring import docstrings, sources
@@ -19,14 +18,14 @@ from trivet.contracts.fractal.authoring.refused import RefusedError, sentence
 class Made(NamedTuple):
     """What came of one executable: the schema or why there is none, and the section of ``docs_info`` for it.
 
-    ``file`` and ``lines`` say where the arguments stand.
+    ``file`` and ``lines`` say where the arguments stand; lines are looked up when they are asked for.
     """
 
     schema: dict[str, Any] | None
     refused: tuple[RefusedError, ...]
     docs: str
     file: str
-    lines: Mapping[str, int]
+    lines: Callable[[], Mapping[str, int]]
 
 
 class Arguments:
@@ -45,12 +44,11 @@ class Arguments:
         try:
             found = self.modules.function(executable)
         except RefusedError as error:
-            return Made(None, (error,), "", "", {})
+            return Made(None, (error,), "", "", dict)
         refused = list(found.unresolved)
-        node = self._node(found)
         described = docstrings.NOTHING
         try:
-            described = docstrings.read(self._docstring(found, node), self.compatible)
+            described = docstrings.read(self._docstring(found), self.compatible)
         except RefusedError as error:
             refused.append(error)
         except ValueError as error:
@@ -63,9 +61,8 @@ class Arguments:
         if described.fault:
             said = "AttributeError: 'NoneType' object has no attribute 'replace'"
             refused.append(RefusedError("F073", described.fault, hint="leave `--compat` out to do without", said=said))
-        lines = sources.lines_of(node) if node is not None else {}
-        path = _file(found)
-        return Made(schema, tuple(refused), f"## {found.name}\n{described.text}\n", str(path), lines)
+        docs = f"## {found.name}\n{described.text}\n"
+        return Made(schema, tuple(refused), docs, _file(found), lambda: self._lines(found))
 
     def _schema(self, found: TaskFunction, descriptions: Mapping[str, str]) -> dict[str, Any]:
         if not self.older:
@@ -78,15 +75,20 @@ class Arguments:
 
     def _node(self, found: TaskFunction) -> sources.Function | None:
         try:
-            return self.files[found.path if self.compatible else _file(found)].function(found.name)
+            return self.files[str(found.path) if self.compatible else _file(found)].function(found.name)
         except (OSError, SyntaxError, ValueError):
             return None
 
-    def _docstring(self, found: TaskFunction, node: sources.Function | None) -> str | None:
+    def _lines(self, found: TaskFunction) -> Mapping[str, int]:
+        node = self._node(found)
+        return {} if node is None else sources.lines_of(node)
+
+    def _docstring(self, found: TaskFunction) -> str | None:
         """The docstring of the function; read compatibly, that of the first ``def`` of its name in its file."""
         if not self.compatible:
             inner = inspect.unwrap(found.function)
             return None if inner.__doc__ is None else inspect.cleandoc(inner.__doc__)
+        node = self._node(found)
         if isinstance(node, ast.FunctionDef):
             return ast.get_docstring(node)
         message = f"{found.path.name} has no `def {found.name}` of its own"
@@ -160,5 +162,5 @@ def _reason(error: Exception, argument: str = "") -> RefusedError:
     )
 
 
-def _file(found: TaskFunction) -> Path:
-    return Path(inspect.unwrap(found.function).__code__.co_filename)
+def _file(found: TaskFunction) -> str:
+    return str(inspect.unwrap(found.function).__code__.co_filename)

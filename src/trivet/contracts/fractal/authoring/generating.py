@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from enum import Enum
 from math import isfinite
 from typing import Any, Literal, cast
 
@@ -59,10 +60,20 @@ class ArgumentSchemas(GenerateJsonSchema):
             return NoDefault
         return cast("Callable[[], Any]", schema["default_factory"])()
 
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        # Most of a schema has neither metadata nor a reference: then this is all that pydantic's way comes down to.
+        if "ref" not in schema and not schema.get("metadata"):
+            return self._schema_type_to_method[schema["type"]](schema)
+        return super().generate_inner(schema)
+
     def encode_default(self, dft: Any) -> Any:
         # What is JSON already need not be taken through an adapter made for it; that is most defaults.
         if type(dft) in _JSON_ALREADY or (type(dft) is float and isfinite(dft)):
             return dft
+        if type(dft) in (list, dict) and not dft:
+            return type(dft)()
+        if isinstance(dft, Enum) and not hasattr(type(dft), "__get_pydantic_core_schema__"):
+            return self.encode_default(dft.value)
         return super().encode_default(dft)
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:

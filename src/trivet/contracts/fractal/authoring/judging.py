@@ -37,7 +37,8 @@ def judge(built: Built, compatible: bool, older: bool) -> None:
         return
     from trivet.contracts.fractal import rules
 
-    document = Document("fractal", "manifest", {}, str(built.root), FILE_NAME, json.loads(text), _ORIGIN)
+    built.written = json.loads(text)
+    document = Document("fractal", "manifest", {}, str(built.root), FILE_NAME, built.written, _ORIGIN)
     for problem in rules.check(document):
         if problem.code not in _TOLD_ALREADY and not problem.code.startswith("E"):
             judged = replace(problem, severity="warning") if compatible else problem

@@ -35,6 +35,8 @@ class Built:
 
     def __init__(self) -> None:
         self.manifest: dict[str, Any] = {}
+        self.written: Any = None
+        """The manifest as it would be read again from its file; None where it can't be written."""
         self.found: list[Found] = []
         self.root: Path | None = None
 

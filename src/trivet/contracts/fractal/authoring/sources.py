@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from functools import cached_property
+from importlib.util import decode_source
 from itertools import pairwise
 from pathlib import Path
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+_BACK_AT_THE_TOP = re.compile(r"\n(?=[^\s#)\]}])")
+"""Where a block ends that began at the left: at the next line that does."""
+
 
 class SourceFile:
-    """One module's source, parsed when it is first asked for. Reading raises OSError, parsing SyntaxError."""
+    """One module's source, read and parsed when it is first asked for. Raises OSError, SyntaxError, UnicodeError."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def text(self) -> str:
+        return decode_source(self.path.read_bytes())
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_bytes(), str(self.path))
+        return ast.parse(self.text, str(self.path))
 
     def function(self, name: str) -> Function | None:
         """The function of that name that is nested least deeply; of two at one level the first."""
@@ -30,22 +39,30 @@ class SourceFile:
                     return node
         return None
 
-    @cached_property
-    def classes(self) -> Mapping[str, list[ast.ClassDef]]:
-        """Every class of the module by its qualified name; one name may be used several times."""
-        found: dict[str, list[ast.ClassDef]] = {}
-        for name, node in _classes(self.tree, ""):
-            found.setdefault(name, []).append(node)
-        return found
+    def classes(self, name: str) -> list[ast.ClassDef]:
+        """The classes of that qualified name; one name may be used several times."""
+        return list(_classes(self.tree.body, name.split(".")))
+
+    def only_class(self, name: str) -> ast.ClassDef | None:
+        """The class at the top of the module, if its text alone can be told from the rest; the rest is not parsed."""
+        starts = [match.start() for match in re.finditer(rf"^class {re.escape(name)}\b", self.text, re.MULTILINE)]
+        if len(starts) != 1:
+            return None
+        end = _BACK_AT_THE_TOP.search(self.text, starts[0])
+        try:
+            tree = ast.parse(self.text[starts[0] : end.start() if end else None])
+        except (SyntaxError, ValueError):  # cut in a text that begins its lines at the left
+            return None
+        return tree.body[0] if isinstance(tree.body[0], ast.ClassDef) else None
 
 
 class Sources:
     """The sources of modules, each read at most once."""
 
     def __init__(self) -> None:
-        self._files: dict[Path, SourceFile] = {}
+        self._files: dict[str, SourceFile] = {}
 
-    def __getitem__(self, path: Path) -> SourceFile:
+    def __getitem__(self, path: str) -> SourceFile:
         if path not in self._files:
             self._files[path] = SourceFile(path)
         return self._files[path]
@@ -84,15 +101,25 @@ def annotated_names(node: ast.ClassDef) -> set[str]:
     }
 
 
-def _classes(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.ClassDef):
-            yield prefix + child.name, child
-            yield from _classes(child, f"{prefix}{child.name}.")
-        elif isinstance(child, Function):
-            yield from _classes(child, f"{prefix}{child.name}.<locals>.")
-        elif isinstance(child, ast.stmt | ast.excepthandler):
-            yield from _classes(child, prefix)
+def _classes(body: list[ast.stmt], steps: list[str]) -> Iterator[ast.ClassDef]:
+    """The classes that a qualified name leads to from a block of statements."""
+    name, *rest = steps
+    for statement in body:
+        if isinstance(statement, ast.ClassDef) and statement.name == name:
+            yield from _classes(statement.body, rest) if rest else [statement]
+        elif isinstance(statement, Function) and statement.name == name and rest[:1] == ["<locals>"]:
+            yield from _classes(statement.body, rest[1:])
+        elif not isinstance(statement, ast.ClassDef | Function):
+            for block in _blocks(statement):
+                yield from _classes(block, steps)
+
+
+def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """The blocks within a statement: of a condition, a loop, a `with`, a `try`."""
+    for field in ("body", "orelse", "finalbody"):
+        yield from [block] if (block := getattr(statement, field, [])) else []
+    for case in (*getattr(statement, "handlers", []), *getattr(statement, "cases", [])):
+        yield case.body
 
 
 def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
