@@ -206,3 +206,51 @@ def test_any_json_is_a_value_or_refused(kind: ValueType, data: Any) -> None:
         value, codes = read(one, data)
         assert (value is None) == bool(codes)
         assert value is None or list(one.faults(value)) == []
+
+
+BOUND = st.none() | st.integers(-3, 3)
+
+
+@given(BOUND, BOUND, BOUND, BOUND, st.integers(-5, 5) | st.floats())
+@settings(max_examples=examples(500), deadline=None)
+def test_bounds_are_told_in_the_order_of_the_contract(
+    gt: int | None, geq: int | None, lt: int | None, leq: int | None, value: int | float
+) -> None:
+    comparable = not math.isnan(value)
+    broken = [
+        ("C221", gt is not None and not value > gt),
+        ("C222", geq is not None and not value >= geq),
+        ("C223", lt is not None and not value < lt),
+        ("C224", leq is not None and not value <= leq),
+    ]
+    codes = [code for code, is_broken in broken if is_broken and comparable]
+    number = types.Number(geq, leq, gt, lt)
+    special = ["C225"] if abs(value) == math.inf else [] if comparable else ["C226"]
+    assert read(number, value)[1] == codes + special
+    allowed = types.Number(geq, leq, gt, lt, allow_infinity=True, allow_nan=True)
+    assert read(allowed, value)[1] == codes
+    assert read(types.Integer(geq, leq, gt, lt), value)[1] == (codes if isinstance(value, int) else ["C220"])
+
+
+@given(st.text(max_size=6), st.integers(0, 4), st.none() | st.integers(0, 4))
+@settings(max_examples=examples(500), deadline=None)
+def test_lengths_of_texts(text: str, shortest: int, longest: int | None) -> None:
+    short, long = len(text) < shortest, longest is not None and len(text) > longest
+    codes = read(types.String(shortest, longest), text)[1]
+    assert codes == (["C229"] if short else ["C230"] if long else [])
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=examples(200), deadline=None)
+def test_files_are_judged_by_their_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "judged"
+    path.write_bytes(content)
+    reader = JsonReader(FileRef)
+    kind = types.File(("text",), max_size=100)
+    reader.decode(kind, str(path), AT)
+    try:
+        content.decode()
+        wrong = []
+    except UnicodeDecodeError:
+        wrong = ["C209"]
+    assert [problem.code for problem in reader.problems] == wrong + (["C213"] if len(content) > 100 else [])
