@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from trivet.cli.group import trivet
+from trivet.contracts.fractal.lint.rules import OWN, RULES
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs/reference"
@@ -39,7 +40,11 @@ SHARED = {
 
 def pages() -> dict[Path, str]:
     """Every generated page with its content."""
-    return {REFERENCE / "command-line.md": command_line(), REFERENCE / "problems.md": problems()}
+    return {
+        REFERENCE / "command-line.md": command_line(),
+        REFERENCE / "problems.md": problems(),
+        REFERENCE / "fractal-lint.md": lint_rules(),
+    }
 
 
 def command_line() -> str:
@@ -99,6 +104,38 @@ def problems() -> str:
             lines.append(f"| {code} | {'<br>'.join(said) or 'see the message'} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def lint_rules() -> str:
+    """A section for every rule of the Fractal lint, of the rule's own data."""
+    lines = [
+        "# What Fractal's web form can't show",
+        "",
+        "Generated from the rules themselves. `trivet check` finds these in a manifest, at the line of Python that",
+        "causes them where the package's sources stand beside it. The codes are those of the public tool, which stops",
+        "at the first. In manifests of older generations (`pydantic_v1`, `pydantic_v2`), which that tool did not look",
+        "at, they are warnings. Imports are left out of the examples.",
+        "",
+    ]
+    for code, rule in RULES.items():
+        lines += [f"## {code}: {rule.title}", "", f"An argument, or a part of one, {rule.what}. {rule.unseen}", ""]
+        lines += ["```python", rule.wrong.strip(), "```", ""]
+        lines += [f"Instead: {rule.rewrite}.", "", "```python", rule.right.strip(), "```", ""]
+    lines += [
+        "## I90, I91, I92: References",
+        "",
+        "The public tool ends with an error of its own where a union with null refers to a definition that it can't",
+        "find. Schemas that pydantic 2 writes have no such references.",
+        "",
+        "## What the public tool lets pass",
+        "",
+        "Findings of our own, all of them warnings but F044.",
+        "",
+        "| code | what |",
+        "| --- | --- |",
+    ]
+    lines += [f"| {code} | {what} |" for code, what in OWN.items()]
+    return "\n".join(lines) + "\n"
 
 
 def messages(tree: ast.Module) -> Iterator[tuple[str, str]]:

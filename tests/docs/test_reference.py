@@ -28,6 +28,11 @@ def test_the_page_of_the_command_line_is_current(generator: ModuleType) -> None:
     assert page.read_text(encoding="utf-8") == generator.command_line(), AGAIN
 
 
+def test_the_page_of_the_lint_is_current(generator: ModuleType) -> None:
+    page = ROOT / "docs/reference/fractal-lint.md"
+    assert page.read_text(encoding="utf-8") == generator.lint_rules(), AGAIN
+
+
 def test_every_code_of_a_problem_is_on_its_page(generator: ModuleType) -> None:
     # The words of a message may change before the page is written anew; a code that is missing can't be looked up.
     page = (ROOT / "docs/reference/problems.md").read_text(encoding="utf-8")

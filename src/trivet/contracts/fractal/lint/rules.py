@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from trivet.contracts.fractal.lint.walk import FORBIDDEN_NAMES
+
 
 class Rule(NamedTuple):
     """One rule: ``what`` follows "… is" or "… has" in a sentence, ``unseen`` and ``rewrite`` are sentences.
@@ -28,7 +30,7 @@ RULES: Mapping[str, Rule] = {
     "E01": Rule(
         "Forbidden name",
         "carries a `name` that stands for parts of a signature",
-        "Older forms take such an entry for what is left of `*args` and `**kwargs`, and not for an argument.",
+        "By such names older generators described `*args` and `**kwargs`, for which no form can ask.",
         "leave the key `name` out of the schema, and give the argument another name",
         """
 def blur(zarr_url: str, sigma: float = Field(1.0, json_schema_extra={"name": "kwargs"})): ...
@@ -40,7 +42,7 @@ def blur(zarr_url: str, sigma: float = 1.0): ...
     "E02": Rule(
         "Keyword `definitions`",
         "has the keyword `definitions`",
-        "Schemas of this generation keep their models in `$defs`; what stands in `definitions` is not looked at.",
+        "Models stand in `$defs` today; `definitions` is the word of an older generation, and nothing in it is checked.",
         "let pydantic 2 write the schema, and don't add `definitions` by hand",
         """
 class Options(BaseModel):
@@ -306,3 +308,14 @@ def resize(zarr_url: str, size: Annotated[Pixels | Named, Field(discriminator="k
 
 INTERNAL = "the public tool ends with an error of its own here, since it can't follow the reference: "
 """What is said of I90, I91 and I92."""
+
+OWN: Mapping[str, str] = {
+    "F040": f"an argument is called one of {', '.join(f'`{name}`' for name in FORBIDDEN_NAMES)}, which the "
+    "documentation of the public tool forbids; E01 finds the key `name` in a schema only",
+    "F041": "a rule is broken where the public tool does not look: in tuples, values of dictionaries, tagged unions",
+    "F042": "a type hint has a dictionary whose keys are no text, such as `dict[int, str]`; the schema has no trace of "
+    "it, so that it is found in the Python source only",
+    "F043": "a dictionary has rules for its keys, which the form does not draw",
+    "F044": "the public tool ends with an error of its own, at a list of schemas or `false` where it expects a schema",
+}
+"""Findings of our own by their codes."""
