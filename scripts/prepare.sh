@@ -46,7 +46,7 @@ install() { # directory what pip-arguments...
     directory=$1 what=$2 stamp=$1/.has-$2
     shift 2
     newest=$(ls -t "$stamp" pyproject.toml requirements.lock examples/fractal/tiny-tasks/pyproject.toml \
-        compat/task-api/pyproject.toml 2>/dev/null | head -n 1)
+        compat/*/pyproject.toml 2>/dev/null | head -n 1)
     if [ "$newest" != "$stamp" ]; then
         echo "installing into $directory: $what"
         "$directory/bin/python" -m pip install -qq "$@" || no_download
@@ -72,6 +72,7 @@ for group in "$@"; do
         ;;
     test | dev)
         install .venv task-api --no-deps --editable compat/task-api
+        install .venv fractal-task-tools --no-deps --editable compat/fractal-task-tools
         make_environment .venv-tiny-tasks
         # The tests have the plates read by ngio, a public reader.
         install .venv-tiny-tasks ngio --editable 'examples/fractal/tiny-tasks[ngio]'
