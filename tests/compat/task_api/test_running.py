@@ -119,9 +119,9 @@ def test_a_reader_who_has_enough_ends_the_watching_only(task_api: TaskApi, waiti
 
 
 def test_out_of_memory_is_137_whatever_the_program_says(task_api: TaskApi) -> None:
-    task = task_api.task(
-        script="dd if=/dev/zero of=/dev/null bs=256M count=1; exit 3", resources={"limits": {"memory": "16Mi"}}
-    )
+    # Docker begins to watch for the kernel's kill only when a container runs already.
+    script = "sleep 0.5; dd if=/dev/zero of=/dev/null bs=256M count=1; exit 3"
+    task = task_api.task(script=script, resources={"limits": {"memory": "16Mi"}})
     done = task_api("run", task, "--watch", "--monitor-memory", code=137)
     assert "memory" in done.stderr
     assert "exit code 137" in task_api("check-task-run", task_api.record(), code=137).stdout

@@ -102,7 +102,7 @@ def test_a_request_or_its_conf_is_read_and_not_changed(wrap):
     before = copy.deepcopy(request)
     source = _request(request)
     assert user_input.read(source, "t").settings[0].value == "1"
-    assert user_input.read(source, "t").origin == "request.json"
+    assert user_input.read(source, "t").source is source
     assert source.data == before
 
 
@@ -116,6 +116,14 @@ def test_faults_of_a_request_are_placed_in_it():
     source = Source("r.json", '{"task_form":\n {"t":\n  {"A": null}}}', Path("/"))
     with pytest.raises(ProblemsError) as raised:
         user_input.read(source, "t")
+    [problem] = raised.value.problems
+    assert (problem.file, problem.line, problem.column) == ("r.json", 3, 4)
+
+
+def test_what_does_not_fit_the_template_is_placed_in_the_request(read, container):
+    source = Source("r.json", '{"task_form":\n {"t":\n  {"LEVEL": "high"}}}', Path("/"))
+    with pytest.raises(ProblemsError) as raised:
+        applied(read(container(env=ENV)), user_input.read(source, "t"))
     [problem] = raised.value.problems
     assert (problem.file, problem.line, problem.column) == ("r.json", 3, 4)
 
@@ -165,9 +173,9 @@ def test_what_the_user_gave_is_text_and_never_a_template(read, task, container, 
 )
 def test_what_does_not_fit_is_refused_with_a_reason(read, container, given, code, word):
     with pytest.raises(ProblemsError) as raised:
-        applied(read(container(env=ENV)), of_task({"t": given}, "t")[0]._replace(origin="r.json"))
+        applied(read(container(env=ENV)), user_input.read(_request({"task_form": {"t": given}}), "t"))
     [problem] = raised.value.problems
-    assert (problem.code, problem.file) == (code, "r.json")
+    assert (problem.code, problem.file) == (code, "request.json")
     assert word in problem.hint
 
 

@@ -31,12 +31,12 @@ ALLOWABLE = ("env", "command", "resources")
 class UserInput(NamedTuple):
     """What a user gave for one task: values of variables, and whatever else was allowed.
 
-    ``origin`` is the file it came from, for messages.
+    ``source`` is the file it came from, where its settings stand.
     """
 
     settings: tuple[Setting, ...] = ()
     more: Mapping[str, Any] = {}
-    origin: str = ""
+    source: Source | None = None
 
 
 def read(source: Source, task_id: str, allowed: Collection[str] = ALLOWED) -> UserInput:
@@ -52,7 +52,7 @@ def read(source: Source, task_id: str, allowed: Collection[str] = ALLOWED) -> Us
     problems += faults
     if has_errors(problems):
         raise ProblemsError(source.place(problems))
-    return given._replace(origin=source.name)
+    return given._replace(source=source)
 
 
 def of_task(
@@ -129,7 +129,9 @@ def applied(made: Document, given: UserInput, name: str | None = None) -> Docume
         raise ProblemsError([Problem("K074", message, file=made.origin)])
     reading: Reading = made.model
     template = _template(made, reading.content, name)
-    problems = [replace(problem, file=given.origin, path=()) for problem in misfits(template, given)]
+    problems = list(misfits(template, given))
+    if given.source is not None:
+        problems = given.source.place(problems)
     if has_errors(problems):
         raise ProblemsError(problems)
     data = {**reading.data}
