@@ -1,4 +1,5 @@
 // One script and one style sheet, which go into the Python package, with the licences of all that is in them.
+import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
@@ -20,8 +21,19 @@ const licences = {
   },
 };
 
+/** Writes `sources.sha256`, by which a test knows that the script was built from what stands here. */
+const sources = {
+  name: "sources",
+  generateBundle() {
+    const inner = readdirSync("src").sort().map((name) => `src/${name}`);
+    const hash = createHash("sha256");
+    for (const name of [...inner, "package-lock.json", "vite.config.js"]) hash.update(readFileSync(name));
+    this.emitFile({ type: "asset", fileName: "sources.sha256", source: `${hash.digest("hex")}\n` });
+  },
+};
+
 export default defineConfig({
-  plugins: [react(), licences],
+  plugins: [react(), licences, sources],
   define: { "process.env.NODE_ENV": '"production"' },
   build: {
     outDir: "../../src/trivet/forms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -296,3 +297,21 @@ def test_a_task_without_schema_and_an_empty_package_have_pages(read: Read, chrom
     shown = chromium.new_page()
     shown.goto((tmp_path / "empty.html").as_uri())
     shown.wait_for_selector("nav h1")
+
+
+def test_the_script_was_built_from_its_sources() -> None:
+    root = Path(__file__).resolve().parents[3]
+    place = root / "web/forms"
+    files = [*sorted((place / "src").iterdir()), place / "package-lock.json", place / "vite.config.js"]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    built = (root / "src/trivet/forms/sources.sha256").read_text().strip()
+    assert built == digest, "build it anew: cd web/forms && npm ci && npm run build"
+
+
+def test_every_package_in_the_script_has_its_licence_beside_it() -> None:
+    root = Path(__file__).resolve().parents[3]
+    text = (root / "src/trivet/forms/LICENSES.txt").read_text()
+    locked = json.loads((root / "web/forms/package-lock.json").read_text())["packages"]
+    for name in ("react", "react-dom", "@rjsf/core", "@rjsf/utils", "@rjsf/validator-ajv8", "ajv", "markdown-to-jsx"):
+        assert f"{name} {locked[f'node_modules/{name}']['version']} (" in text
+    assert (root / "src/trivet/forms/forms.js").stat().st_size < 800_000

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trivet.contracts import fractal
 from trivet.contracts.fractal.lint import check, lint
@@ -226,3 +228,22 @@ def test_a_name_that_is_forbidden_only_on_paper_is_a_warning(name: str) -> None:
 @pytest.mark.parametrize("content", [None, [], {}, {"task_list": 1}, {"task_list": [1, {"args_schema_parallel": [1]}]}])
 def test_what_is_no_manifest_has_no_findings(content: Any) -> None:
     assert lint(content) == []
+
+
+JSON: Any = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "#/$defs/A", "boolean", "$ref", "items"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "anyOf", "oneOf", "items", "$defs", "$ref", "enum", "a"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON, st.sampled_from(["properties", "$defs", "anyOf", "items", "prefixItems", "patternProperties", "enum"]))
+@settings(max_examples=150, deadline=None)
+def test_no_schema_makes_the_lint_fail(value: Any, key: str) -> None:
+    for schema in ({key: value}, {"properties": {"a": {key: value}}}, {"$defs": {"A": value}, key: value}):
+        assert all(problem.message for problem in lint(manifest(schema), in_directory("/nowhere")))

@@ -42,7 +42,7 @@ def blur(zarr_url: str, sigma: float = 1.0): ...
     "E02": Rule(
         "Keyword `definitions`",
         "has the keyword `definitions`",
-        "Models stand in `$defs` today; `definitions` is the word of an older generation, and nothing in it is checked.",
+        "Models stand in `$defs` today; `definitions` is the word of an older one, and nothing in it is checked.",
         "let pydantic 2 write the schema, and don't add `definitions` by hand",
         """
 class Options(BaseModel):
