@@ -199,3 +199,16 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest(run: Run, screen: str
     for words in (["show"], ["export"], ["filter"], ["remove", "x"], ["add", "x"]):
         assert "damaged" in run(words[0], "screen", *words[1:], code=1).stderr
     assert "damaged" in run("list").stderr
+
+
+def test_a_contact_sheet_has_what_can_be_drawn(run: Run, screen: str, tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(f"{screen}/p.zarr/B/03/0", mode="w", zarr_format=2)
+    group.create_array("0", shape=(4, 4), dtype="uint8")
+    group.attrs["multiscales"] = [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}]
+    done = run("show", "screen", "--contact-sheet", "sheet.png", "--attribute", "well=B03")
+    assert "0_mip: warning D012" in done.stderr
+    assert "2 images" in done.stderr
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    assert "D012" in run("show", "screen", "--contact-sheet", "no/such/sheet.png", code=1).stderr

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many images.")
 @click.option("--versions", is_flag=True, help="List the versions instead, and who made them.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: all chosen images.")
+@click.option("--contact-sheet", "sheet", metavar="FILE", help="Also draw small pictures of them on one PNG.")
 def command(
     *,
     dataset: str,
@@ -33,6 +34,7 @@ def command(
     limit: int,
     versions: bool,
     as_json: bool,
+    sheet: str | None,
 ) -> int:
     """Show the images of a dataset with their attributes and types, in the order of the list.
 
@@ -43,6 +45,10 @@ def command(
         _print_versions(found, as_json)
         return 0
     images = selected(version.images, types, attributes)
+    if sheet is not None:
+        from trivet.cli.dataset_pictures import write_contact_sheet
+
+        write_contact_sheet(images, found.zarr_dir, sheet)
     if as_json:
         print(json.dumps(_data(found, version, images), indent=2, ensure_ascii=False))
         return 0
