@@ -70,6 +70,14 @@ def test_an_output_that_differs_or_is_missing_is_told(trivet: CommandLine, image
     assert kept == "image,pixels,bright,mean\ndisc.pgm,256,88,88.75\n"
 
 
+def test_tasks_of_one_name_are_each_tried_out(trivet: CommandLine, image: str, project: Path) -> None:
+    (project / "more").mkdir()
+    shutil.copy(project / "tasks/measure.json", project / "more")
+    done = trivet("kaapana", "test", NAME, "--image", image, "--runtime", "docker", "--output", "kept")
+    assert done.stdout == f"ok measure ({NAME}/more/measure.json)\nok measure ({NAME}/tasks/measure.json)\n"
+    assert {path.name for path in (trivet.cwd / "kept").iterdir()} == {"measure", "measure-2"}
+
+
 def test_a_failing_item_fails_the_test_and_names_the_log(trivet: CommandLine, image: str, project: Path) -> None:
     (project / "test-data/images/broken").mkdir()
     (project / "test-data/images/broken/x.pgm").write_text("no image")

@@ -118,3 +118,15 @@ def test_the_caller_is_a_user_by_numbers() -> None:
 def test_options_survive_in_a_record() -> None:
     options = Options(user="1:2", command_as_args=True, namespace="lab", engine="kubernetes", into_existing=True)
     assert Options.from_json(json.loads(json.dumps(options.to_json()))) == options
+
+
+def test_memory_that_the_caller_gives_is_told_beside_what_the_task_asks_for() -> None:
+    asking = Invocation(task().program, None, resources=Resources(memory=2**27))
+    [note] = Options(memory=2**25).applied(asking).notes
+    assert (note.code, note.severity, note.message) == (
+        "B021",
+        "info",
+        "memory limit 33,554,432 bytes, as the caller says, not 134,217,728",
+    )
+    assert not Options(memory=2**27).applied(asking).notes
+    assert not Options(cpus=1.0).applied(asking).notes

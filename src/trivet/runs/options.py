@@ -7,6 +7,7 @@ import re
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from trivet.tasks.problem import Problem
 from trivet.tasks.task import ContainerImage, Resources
 from trivet.tasks.work import Invocation, PodSettings
 
@@ -65,6 +66,10 @@ class Options:
         needs = self.needs(invocation.resources)
         if needs != invocation.resources:
             changes["resources"] = needs
+        asked = invocation.resources.memory
+        if None not in (asked, needs.memory) and asked != needs.memory:  # notes may tell how the task's came about
+            message = f"memory limit {needs.memory:,} bytes, as the caller says, not {asked:,}"
+            changes["notes"] = (*invocation.notes, Problem("B021", message, "info"))
         if self.time_limit is not None:
             changes["time_limit"] = self.time_limit
         if self.grace != invocation.grace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from trivet.contracts.kaapana import CONTAINER_FILE
@@ -23,16 +24,14 @@ from trivet.tasks.work import RunResult
 class Case:
     """One template with something to run it on: a task.json, or nothing where it needs no input.
 
-    ``expected`` is a directory whose files the outputs must hold, byte for byte.
+    ``name`` is its own among the cases of a project. ``expected`` is a directory whose files the outputs must hold,
+    byte for byte.
     """
 
+    name: str
     template: str
     target: str
     expected: Path | None = None
-
-    @property
-    def name(self) -> str:
-        return Path(self.target).stem if "#" not in self.target else self.template
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +64,29 @@ def cases(project: Path) -> tuple[list[Case], list[str]]:
     """
     container = project / CONTAINER_FILE
     templates, problems = tasks(str(container))
-    found = []
+    found: list[Case] = []
     for source in search(str(project))[0]:
         if not isinstance(source.data, dict) or not isinstance(source.data.get("taskTemplate"), str):
             continue
         path = Path(source.name)
         expected = path.with_name(f"{path.stem}.expected")
-        found.append(Case(source.data["taskTemplate"], source.name, expected if expected.is_dir() else None))
+        template, name = source.data["taskTemplate"], _free(path.stem, found)
+        found.append(Case(name, template, source.name, expected if expected.is_dir() else None))
     tried = {case.template for case in found}
     for task in templates:
         if task.name not in tried and not any(port.required for port in task.inputs):
-            found.append(Case(task.name, f"{container}#{task.name}"))
+            found.append(Case(_free(task.name, found), task.name, f"{container}#{task.name}"))
             tried.add(task.name)
     if has_errors(problems):
         raise ProblemsError(problems)
     return found, [task.name for task in templates if task.name not in tried]
+
+
+def _free(name: str, found: Sequence[Case]) -> str:
+    """The name, or where a case has it already, the name with a number."""
+    taken = {case.name for case in found}
+    numbered = (f"{name}-{number}" for number in count(2))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 def attempt(case: Case, image: str, output: Path, home: Path, runtime: str | None, reporter: Reporter) -> Tried:

@@ -17,7 +17,8 @@ BROKEN = "seed_pc_mitk-tools_INVALID-trailing-comma.json"
 @pytest.fixture
 def _variables(monkeypatch):
     for name in VARIABLES:
-        monkeypatch.setenv(name, "example" if name == "namespace" else f"/example/{name}")
+        monkeypatch.setenv(name, f"/example/{name}" if name == "output_dir" else f"example.org/{name.lower()}")
+    monkeypatch.setenv("namespace", "example")
 
 
 def _documents(corpus):
@@ -82,7 +83,7 @@ def test_a_task_of_the_corpus_runs_with_its_container(corpus):
     paths = [port.default.path for port in task.inputs if port.type.is_file]
     assert paths == ["/example/output_dir/dummy/channel1", "/example/output_dir/dummy/channel2"]
     assert task.resources.memory == 50 * 1024**2
-    assert task.program.reference == "/example/registryUrl/dummy:latest"
+    assert task.program.reference == "example.org/registryurl/dummy:latest"
 
 
 def test_without_its_variables_a_task_is_refused_and_every_one_is_named(corpus, monkeypatch):

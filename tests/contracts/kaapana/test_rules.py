@@ -212,6 +212,7 @@ def test_a_template_outside_a_string_is_explained(problems):
     [
         ({"templates": []}, True),
         ({"taskTemplate": "x"}, True),
+        ({"name": "n", "description": "d", "templates": {}}, True),
         ({"image": "x", "outputs": []}, True),
         ({"inputs": [], "outputs": [], "env": [], "command": []}, True),
         ({"name": "n", "description": "d", "inputs": [], "outputs": [], "env": []}, True),
@@ -232,3 +233,27 @@ def test_a_container_file_is_ours_by_its_name_whatever_is_in_it():
     assert kaapana.detect(source)
     problem = kaapana.check(kaapana.read(source))[0]
     assert (problem.code, problem.hint) == ("K001", "is `template` a misspelling of it?")
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "severity", "path"),
+    [
+        ({"image": "Lab/Tools"}, "K009", "warning", ("image",)),
+        ({"image": "two words"}, "K009", "warning", ("image",)),
+        ({"command": ["", "a"]}, "K009", "error", ("command", 0)),
+        ({"command": ["a", "b\0"]}, "K009", "error", ("command", 1)),
+        ({"env": [{"name": "A", "value": "b\0"}]}, "K017", "error", ("env", 0, "value")),
+    ],
+)
+def test_what_nothing_can_be_started_by_is_told_before(problems, task, container, fields, code, severity, path):
+    found = [problem for problem in problems(task(**fields), container()) if problem.severity != "info"]
+    assert [(problem.code, problem.severity, problem.path) for problem in found] == [(code, severity, path)]
+
+
+def test_a_template_that_is_no_name_is_not_looked_for(found, task):
+    assert found(task(taskTemplate=["a"])) == {"K002": ("taskTemplate",)}
+
+
+def test_templates_of_the_wrong_type_are_not_none(found, container):
+    assert found({**container(), "templates": [1]}) == {"K002": ("templates", 0)}
+    assert found({**container(), "templates": []}) == {"K008": ("templates",)}

@@ -30,7 +30,7 @@ def is_task(data: Any) -> bool:
 
 
 def _is_container(data: dict[str, Any]) -> bool:
-    if isinstance(data.get("templates"), list):
+    if isinstance(data.get("templates"), list) or {"name", "description", "templates"} <= data.keys():
         return True
     if not _has_lists(data):  # a descriptor of another contract has objects, not lists, under these names
         return False

@@ -45,6 +45,8 @@ def container(data: Any, problems: list[Problem]) -> Container | None:
     else:
         for item in fields.objects("templates", required=True):
             templates.append(template(item))
+        if fields.data.get("templates") == []:
+            fields.note("K008", "there are no templates, so nothing can be run", "templates", severity="warning")
     fields.unknown(("$schema",))
     return Container(name, description, tuple(templates))
 

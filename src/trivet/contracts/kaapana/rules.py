@@ -20,6 +20,7 @@ from trivet.contracts.kaapana.model import (
     Template,
     Variable,
 )
+from trivet.contracts.kaapana.template_options import has_templates
 from trivet.tasks.document import Document
 from trivet.tasks.problem import DocumentPath, Problem, closest, has_errors, nearest
 
@@ -58,6 +59,8 @@ def _with_container(document: Document, task: TaskFile, own: list[Problem]) -> l
         own += misfits(task.template, task)
         return []
     container, source, problems = attached_container(document)
+    if source is None and not task.template:
+        return []
     if source is None:
         message = f"template `{task.template}` is in the {CONTAINER_FILE} of the image, which was not looked into"
         own.append(Problem("K041", message, "info", path=("taskTemplate",)))
@@ -71,8 +74,6 @@ def _with_container(document: Document, task: TaskFile, own: list[Problem]) -> l
 
 
 def _container(container: Container) -> Iterator[Problem]:
-    if not container.templates:
-        yield Problem("K008", "there are no templates, so nothing can be run", "warning", path=("templates",))
     yield from _duplicates("K010", "template", container.templates, "identifier")
     for template in container.templates:
         yield from _template(template)
@@ -88,6 +89,11 @@ def _task(task: TaskFile, at_top: bool) -> Iterator[Problem]:
     yield from _duplicates("K012", "variable", task.settings, "name")
     for setting in task.settings:
         yield from _variable_name(setting.name, setting.path)
+        if "\0" in setting.value:
+            message = f"the value of `{setting.name}` contains a NUL character"
+            yield Problem("K017", message, path=(*setting.path, "value"))
+    yield from _image(task.image)
+    yield from _command(task.command, ())
     yield from _amounts(task.resources, ())
     yield from config.faults(task.config, at_top)
     if isinstance(task.template, Template):
@@ -108,7 +114,28 @@ def _template(template: Template) -> Iterator[Problem]:
     for variable in template.variables:
         yield from _variable_name(variable.name, variable.path)
         yield from _variable(variable)
+    yield from _command(template.command, template.path)
     yield from _amounts(template.resources, template.path)
+
+
+def _image(image: str) -> Iterator[Problem]:
+    if not image or has_templates(image):
+        return
+    from trivet.images import references
+
+    try:
+        references.parse(image)
+    except ValueError as error:
+        yield Problem("K009", f"no image can be called {image!r}: {error}", "warning", path=("image",))
+
+
+def _command(words: Sequence[str] | None, path: DocumentPath) -> Iterator[Problem]:
+    if words and not words[0]:
+        hint = "leave `command` out for what the image starts itself"
+        yield Problem("K009", "the first word of `command` is empty", path=(*path, "command", 0), hint=hint)
+    for index, word in enumerate(words or ()):
+        if "\0" in word:
+            yield Problem("K009", "a word of `command` contains a NUL character", path=(*path, "command", index))
 
 
 def _duplicates(code: str, word: str, things: Sequence[Any], key: str) -> Iterator[Problem]:
