@@ -21,13 +21,14 @@ def argument_schema(
     texts: AttributeTexts,
     compatible: bool = False,
     generator: type[generating.ArgumentSchemas] | None = None,
+    told: list[str] | None = None,
 ) -> dict[str, Any]:
-    """The schema of all arguments of a function; the runner's own stay in it.
+    """The schema of all arguments of a function; the runner's own stay in it. ``told`` gets what is odd, in sentences.
 
     Raises SignatureError for a signature with arguments that have no name to pass them by, NameError for annotations
     that can't be resolved, TypeError for types without a schema, and whatever a default factory raises.
     """
-    schema = generating.raw_schema(function, texts, generator)
+    schema = generating.raw_schema(function, texts, generator, told)
     if not isinstance(schema.get("properties"), dict):
         raise SignatureError("arguments of a task are passed by name: `*args` and positional-only ones can't be")
     _describe_definitions(schema.get("$defs", {}), compatible)

@@ -97,15 +97,16 @@ def _text(parsed: Docstring) -> str:
 
 
 def _own(docstring: str) -> Described:
-    text = _indented(inspect.cleandoc(docstring.replace("\r\n", "\n")))
-    begins_with_section = _TITLE.match(text) is not None
-    if begins_with_section:  # a parser cleans once more, which would take the section's indentation away
-        text = "_\n\n" + text
+    text = inspect.cleandoc(docstring.replace("\r\n", "\n"))
     readings = [_reading(style, text) for style in _styles(text)]
-    described, _ = max(readings, key=lambda reading: reading[1])
-    if begins_with_section:
-        return Described(None, described.text.removeprefix("_").lstrip("\n"), described.arguments)
-    return described
+    if _TITLE.match(text):  # a parser cleans once more, which takes the indentation of this section away
+        described, count = _reading(google, "_\n\n" + _indented(text))
+        readings.append((described._replace(short=None, text=described.text.removeprefix("_").lstrip("\n")), count))
+    best = max(readings, key=lambda reading: reading[1])[0]
+    texts: dict[str, str] = {}
+    for described, _ in reversed(readings):  # what another style finds is better than nothing
+        texts |= described.arguments
+    return best._replace(arguments={**texts, **best.arguments})
 
 
 def _indented(text: str) -> str:

@@ -76,7 +76,9 @@ class Entries:
         argument = f", argument `{refused.argument}`" if refused.argument else ""
         file, line = (made.file, made.lines().get(refused.argument)) if made is not None else ("", None)
         message = f"{where}{argument}: {refused.message}"
-        self._built.note(order, Problem(refused.code, message, hint=refused.hint, file=file, line=line), refused.said)
+        self._built.note(
+            order, Problem(refused.code, message, refused.severity, refused.hint, file, line=line), refused.said
+        )
 
 
 def _reserved(schema: dict[str, Any], kind: str, part: str) -> list[RefusedError]:

@@ -54,23 +54,25 @@ class Arguments:
         except ValueError as error:
             refused.append(RefusedError("F073", str(error)))
         schema = None
+        told: list[str] = []
         try:
-            schema = self._schema(found, described.arguments)
+            schema = self._schema(found, described.arguments, told)
         except Exception as error:  # pydantic's errors have no common base, and default factories run
             refused[:0] = self._reasons(found, error)
         if described.fault:
             said = "AttributeError: 'NoneType' object has no attribute 'replace'"
             refused.append(RefusedError("F073", described.fault, hint="leave `--compat` out to do without", said=said))
+        refused += [RefusedError("F087", one, severity="warning") for one in told]
         docs = f"## {found.name}\n{described.text}\n"
         return Made(schema, tuple(refused), docs, _file(found), lambda: self._lines(found))
 
-    def _schema(self, found: TaskFunction, descriptions: Mapping[str, str]) -> dict[str, Any]:
+    def _schema(self, found: TaskFunction, descriptions: Mapping[str, str], told: list[str]) -> dict[str, Any]:
         if not self.older:
-            return argument_schema(found.function, descriptions, self.texts, self.compatible)
+            return argument_schema(found.function, descriptions, self.texts, self.compatible, told=told)
         from trivet.contracts.fractal.authoring import older
 
         return older.argument_schema(
-            found.function, descriptions, self.texts, self.compatible, self.input_models, self.modules.root
+            found.function, descriptions, self.texts, self.compatible, self.input_models, self.modules.root, told
         )
 
     def _node(self, found: TaskFunction) -> sources.Function | None:
@@ -113,7 +115,7 @@ class Arguments:
         from trivet.contracts.fractal.authoring import generating
 
         try:
-            generating.raw_schema(function, self.texts, only=name)
+            generating.raw_schema(function, self.texts, told=[], only=name)
         except Exception as error:  # the same as for all arguments together
             return error
         return None

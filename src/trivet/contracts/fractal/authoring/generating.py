@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any, Literal, cast
 
 from pydantic import ConfigDict
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, NoDefault
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind, NoDefault
 from pydantic_core import core_schema
 
 from trivet.contracts.fractal.authoring import titles
@@ -28,12 +28,13 @@ def raw_schema(
     function: Callable[..., Any],
     texts: AttributeTexts,
     generator: type[ArgumentSchemas] | None = None,
+    told: list[str] | None = None,
     only: str | None = None,
 ) -> JsonSchemaValue:
     """The schema of a function's arguments, or of one of them, as pydantic has it (manifest tools, 3.3 to 3.8).
 
     Raises what pydantic raises for types without a schema, what a default factory raises, and NameError for
-    annotations that can't be resolved.
+    annotations that can't be resolved. Defaults that JSON has no form for are left out; ``told`` gets a sentence each.
     """
     config = ConfigDict(field_title_generator=titles.of_argument)
 
@@ -42,16 +43,23 @@ def raw_schema(
 
     callback = None if only is None else chosen
     core = generate_arguments_schema(function, schema_type="arguments", parameters_callback=callback, config=config)
-    return (generator or ArgumentSchemas)(texts).generate(core, mode="validation")
+    return (generator or ArgumentSchemas)(texts, told).generate(core, mode="validation")
 
 
 class ArgumentSchemas(GenerateJsonSchema):
     """The generation ``fractal_schema_v1``: every default is written, null included, and factories are called."""
 
-    def __init__(self, texts: AttributeTexts) -> None:
+    def __init__(self, texts: AttributeTexts, told: list[str] | None = None) -> None:
         super().__init__()
+        self._told = told
         self._texts = texts
         self._classes: list[tuple[type, bool]] = []
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        if self._told is None:
+            super().emit_warning(kind, detail)
+        elif kind not in self.ignored_warning_kinds:
+            self._told.append(detail)
 
     def get_default_value(self, schema: core_schema.WithDefaultSchema) -> Any:
         if "default" in schema:

@@ -45,6 +45,7 @@ def argument_schema(
     compatible: bool,
     models: Sequence[Any] = (),
     root: Path = Path(),
+    told: list[str] | None = None,
 ) -> dict[str, Any]:
     """The schema of a function's arguments; ``models`` are the `INPUT_MODELS` of the package in directory ``root``.
 
@@ -56,7 +57,7 @@ def argument_schema(
             raise RefusedError("F078", message, argument=parameter.name, hint="give the argument another name")
         for message in _unions(parameter.name, parameter.annotation, parameter.default, 0):
             raise RefusedError("F078", message, argument=parameter.name)
-    schema = arguments.argument_schema(function, descriptions, texts, compatible, OlderSchemas)
+    schema = arguments.argument_schema(function, descriptions, texts, compatible, OlderSchemas, told)
     _describe_attributes(schema.get("$defs", {}), models, root)
     return schema
 

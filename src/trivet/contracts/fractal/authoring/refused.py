@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from trivet.tasks.problem import Severity
+
 
 class RefusedError(Exception):
-    """One reason: its code, a sentence, the argument it is about, and what to do.
+    """One reason: its code, a sentence, the argument it is about, and what to do. A warning is odd, but no reason.
 
     ``said`` is what the public tool says in its place: the last lines of a Python traceback.
     """
 
     def __init__(
-        self, code: str, message: str, *, argument: str = "", hint: str = "", said: str | BaseException = ""
+        self,
+        code: str,
+        message: str,
+        *,
+        argument: str = "",
+        hint: str = "",
+        said: str | BaseException = "",
+        severity: Severity = "error",
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.argument = argument
         self.hint = hint
+        self.severity: Severity = severity
         self.said = in_traceback(said) if isinstance(said, BaseException) else said or f"ValueError: {message}"
 
 

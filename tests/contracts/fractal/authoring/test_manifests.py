@@ -1,0 +1,310 @@
+"""Manifests of whole packages in our own manner: all problems at once, nothing a server refuses, no side effects."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from pydantic import BaseModel
+
+from trivet.fractal import Built, build, write
+from trivet.tasks.problem import Problem, ProblemsError
+
+from .conftest import Make
+
+PAR = 'def par(zarr_url: str, size: int = 3):\n    """Blur.\n\n    Args:\n        size: How much.\n    """\n'
+LISTED = 'ParallelTask(name="P", executable="par.py")'
+
+
+def errors(built: Built) -> list[Problem]:
+    return [problem for problem in built.problems if problem.severity == "error"]
+
+
+def test_a_manifest_is_made_and_written(make: Make) -> None:
+    root = make({"par.py": PAR}, LISTED)
+    built = build("made_tasks")
+    assert built.problems == []
+    write(built)
+    text = (root / "__FRACTAL_MANIFEST__.json").read_text()
+    assert text.endswith("}\n")
+    assert json.loads(text) == {
+        "manifest_version": "2",
+        "task_list": [
+            {
+                "name": "P",
+                "type": "parallel",
+                "executable_parallel": "par.py",
+                "args_schema_parallel": {
+                    "additionalProperties": False,
+                    "properties": {
+                        "zarr_url": {"title": "Zarr Url", "type": "string", "description": "Missing description"},
+                        "size": {"default": 3, "title": "Size", "type": "integer", "description": "How much."},
+                    },
+                    "required": ["zarr_url"],
+                    "type": "object",
+                    "title": "Par",
+                },
+                "docs_info": "## par\nBlur.\n",
+                "docs_link": "https://example.org",
+            }
+        ],
+        "has_args_schemas": True,
+        "args_schema_version": "fractal_schema_v1",
+        "authors": "An Author",
+    }
+    assert list(root.glob(".*")) == []
+
+
+def test_all_problems_of_all_tasks_are_told_in_their_order(make: Make) -> None:
+    files = {
+        "first.py": "def first(zarr_url: str, flag: bool, hook: 'Nowhere'): pass\n",
+        "second.py": "def second(\n    zarr_urls: list[str],\n    x=open,\n    zarr_url: str = '',\n): pass\n",
+        "third.py": "import no_such_module_anywhere\n",
+        "fourth.py": "def fifth(): pass\n",
+        "sixth.py": "def sixth(zarr_url: str, flag: bool): pass\n",
+    }
+    listed = ", ".join(
+        f'{kind}(name="{name}", executable="{name}.py")'
+        for kind, name in [
+            ("ParallelTask", "first"),
+            ("NonParallelTask", "second"),
+            ("ParallelTask", "third"),
+            ("ParallelTask", "fourth"),
+            ("ParallelTask", "sixth"),
+        ]
+    )
+    root = make(files, listed)
+    built = build("made_tasks")
+    found = errors(built)
+    told = [(one.code, one.message.partition(":")[0]) for one in found]
+    assert told == [
+        ("F067", "task `first`, first.py, argument `hook`"),
+        ("F070", "task `second`, second.py"),
+        ("F071", "task `second`, second.py, argument `zarr_url`"),
+        ("E04", "task `second`, second.py"),
+        ("E07", "task `second`, second.py"),
+        ("F063", "task `third`, third.py"),
+        ("F064", "task `fourth`, fourth.py"),
+        ("E05", "task `sixth`, sixth.py"),
+    ]
+    assert not built.ok
+    by_code = {one.code: one for one in found}
+    assert (by_code["F071"].file, by_code["F071"].line) == (str(root / "second.py"), 4)
+    assert (by_code["F067"].file, by_code["F067"].line) == (str(root / "first.py"), 1)
+    assert (by_code["E05"].file, by_code["E05"].line) == (str(root / "sixth.py"), 1)
+    assert "`flag`" in by_code["E05"].message
+    assert "zarr_dir" in by_code["F070"].message
+    assert "no_such_module_anywhere" in by_code["F063"].message
+    with pytest.raises(ProblemsError):
+        write(built)
+    assert not (root / "__FRACTAL_MANIFEST__.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("listed", "more", "code"),
+    [
+        ('ParallelTask(name="P", executable="par.py", input_types=None)', "", "F002"),
+        (LISTED, "AUTHORS = ''", "F014"),
+        (LISTED, "AUTHORS = ['A', 'B']", "F002"),
+        (LISTED, "DOCS_LINK = 'here'", "F013"),
+        (f"{LISTED}, {LISTED}", "", "F007"),
+        ('ParallelTask(name="P", executable="par.py", meta={"mem": float("inf")})', "", "F077"),
+        ('ParallelTask(name="P", executable="par.py", meta={"mem": object()})', "", "F077"),
+        ('ParallelTask(name="P", executable="par.py", docs_info="file:no.md")', "", "F072"),
+        ('ParallelTask(name="P", executable="/par.py")', "", "F062"),
+        ('ParallelTask(name="P", executable="par")', "", "F062"),
+        ('{"name": "P"}', "", "F061"),
+    ],
+)
+def test_what_a_server_refuses_is_never_written(make: Make, listed: str, more: str, code: str) -> None:
+    make({"par.py": PAR}, listed, more)
+    found = errors(build("made_tasks"))
+    assert code in [problem.code for problem in found]
+
+
+def test_the_list_must_be_there(make: Make) -> None:
+    make({"dev/task_list.py": "TASKS = []"})
+    assert [problem.code for problem in build("made_tasks").problems] == ["F061"]
+    assert [problem.code for problem in build("made_tasks", "dev/task_list.py").problems] == ["F061"]
+    assert [problem.code for problem in build("no_such_package_at_all").problems] == ["F061"]
+
+
+def test_functions_that_the_public_tool_can_not_take(make: Make) -> None:
+    files = {
+        "_impl.py": 'def shared(zarr_url: str):\n    """Shared text."""\n',
+        "shared.py": "from ._impl import shared\n",
+        "later.py": 'async def later(zarr_url: str):\n    """Later text."""\n',
+    }
+    make(files, 'ParallelTask(name="S", executable="shared.py"), ParallelTask(name="L", executable="later.py")')
+    built = build("made_tasks")
+    assert [task["docs_info"] for task in built.manifest["task_list"]] == [
+        "## shared\nShared text.\n",
+        "## later\nLater text.\n",
+    ]
+    assert [one.code for one in errors(build("made_tasks", compatible=True))] == ["F073", "F073"]
+
+
+def test_a_package_may_be_called_with_capitals(make: Make) -> None:
+    make({"par.py": PAR}, LISTED, name="MadeTasks")
+    assert build("MadeTasks").ok
+    assert not build("MadeTasks", compatible=True).ok
+
+
+def test_texts_are_read_as_utf_8_beside_the_list(make: Make) -> None:
+    listed = 'ParallelTask(name="P", executable="par.py", docs_info="file:text.md")'
+    make({"par.py": PAR, "dev/text.md": "µm\r\n"}, listed)
+    assert build("made_tasks").manifest["task_list"][0]["docs_info"] == "µm\n"
+
+
+MODELS = dedent(
+    '''
+    from pydantic import BaseModel
+
+    class Base(BaseModel):
+        low: int = 0
+        """The lowest."""
+        high: int = 9
+        """The highest."""
+
+    class Silent(Base):
+        model_config = {"use_attribute_docstrings": False}
+        low: int = 1
+        """Not read."""
+
+    class Told(Base):
+        low: int = 1
+        wide: bool = False
+        """
+        How wide
+        it is.
+        """
+
+    def models(zarr_url: str, told: Told = Told(), silent: Silent = Silent()):
+        pass
+    '''
+)
+
+
+def test_texts_below_attributes_are_read_without_touching_pydantic(make: Make) -> None:
+    make({"models.py": MODELS}, 'ParallelTask(name="M", executable="models.py")')
+    before = dict(BaseModel.model_config), list(logging.root.handlers), logging.root.level
+    built = build("made_tasks")
+    assert (dict(BaseModel.model_config), list(logging.root.handlers), logging.root.level) == before
+    definitions = built.manifest["task_list"][0]["args_schema_parallel"]["$defs"]
+    texts = {
+        name: {key: one.get("description") for key, one in definition["properties"].items()}
+        for name, definition in definitions.items()
+    }
+    assert texts == {
+        "Told": {"low": None, "high": "The highest.", "wide": "How wide\nit is."},
+        "Silent": {"low": None, "high": None},
+    }
+
+
+def test_it_works_when_the_models_were_imported_before_and_twice_in_a_process(make: Make) -> None:
+    make({"models.py": MODELS}, 'ParallelTask(name="M", executable="models.py")')
+    import importlib
+
+    importlib.import_module("made_tasks.models")
+    first, second = build("made_tasks"), build("made_tasks")
+    assert first.manifest == second.manifest
+    assert "The highest." in json.dumps(first.manifest)
+
+
+def test_importing_the_wrapper_or_the_package_loads_no_pydantic() -> None:
+    import subprocess
+
+    code = "import sys, trivet.fractal, trivet.fractal.task_wrapper; print('pydantic' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+HEAVY = dedent(
+    '''
+    from __future__ import annotations
+    import no_such_framework as framework
+    from no_such_framework.layers import Net
+    from pydantic import validate_call
+    from .models import Told
+    from . import models as shapes
+
+    NET = Net()
+    LEVELS = 3
+
+    @validate_call
+    @framework.compiled
+    def heavy(zarr_url: str, told: Told, other: shapes.Told | None = None, level: int = LEVELS):
+        """Segment.
+
+        Args:
+            level: Of the pyramid.
+        """
+        return framework.run(NET)
+    '''
+)
+
+
+def test_a_package_is_read_without_importing_what_it_computes_with(make: Make) -> None:
+    files = {"heavy.py": HEAVY, "models.py": MODELS, "__init__.py": "import no_such_framework\n"}
+    make(files, 'ParallelTask(name="H", executable="heavy.py")')
+    before = set(sys.modules)
+    assert "no_such_framework" in build("made_tasks").problems[0].message
+    built = build("made_tasks", static=True)
+    assert built.problems == []
+    schema = built.manifest["task_list"][0]["args_schema_parallel"]
+    assert schema["required"] == ["zarr_url", "told"]
+    assert schema["properties"]["level"] == {
+        "default": 3, "title": "Level", "type": "integer", "description": "Of the pyramid.",
+    }  # fmt: skip
+    assert schema["$defs"]["Told"]["properties"]["wide"]["description"] == "How wide\nit is."
+    assert not [name for name in set(sys.modules) - before if name.startswith("made_tasks")]
+
+
+def test_what_the_source_alone_does_not_tell_is_said_argument_by_argument(make: Make) -> None:
+    text = (
+        "import no_such_framework as f\ndef odd(zarr_url: str, net: f.Net, size: int = f.SIZE, level: int = 1): pass\n"
+    )
+    make({"odd.py": text}, 'ParallelTask(name="O", executable="odd.py")')
+    found = [one for one in errors(build("made_tasks", static=True)) if one.code.startswith("F")]
+    assert [one.message.partition(":")[0] for one in found] == [
+        "task `O`, odd.py, argument `net`",
+        "task `O`, odd.py, argument `size`",
+    ]
+    assert all("No module named 'no_such_framework'" in one.message for one in found)
+
+
+def test_models_of_the_older_generation_take_texts_from_class_docstrings(make: Make) -> None:
+    text = dedent(
+        '''
+        from pydantic import BaseModel
+
+        class Window(BaseModel):
+            """A window.
+
+            Attributes:
+                low: The lowest.
+            """
+            low: int | None = None
+
+        def par(zarr_url: str, window: Window):
+            """Blur."""
+        '''
+    )
+    make({"par.py": text}, LISTED, 'INPUT_MODELS = [("made_tasks", "par.py", "Window")]')
+    built = build("made_tasks", schema_version="pydantic_v2")
+    assert built.ok
+    assert built.manifest["args_schema_version"] == "pydantic_v2"
+    assert built.manifest["task_list"][0]["args_schema_parallel"]["$defs"]["Window"]["properties"] == {
+        "low": {"title": "Low", "type": "integer", "description": "The lowest."}
+    }
+
+
+def test_a_package_without_init_has_no_place_for_a_manifest(make: Make) -> None:
+    root: Path = make({"par.py": PAR}, LISTED)
+    (root / "__init__.py").unlink()
+    found = build("made_tasks")
+    assert [problem.code for problem in found.problems] == ["F060"]
