@@ -134,7 +134,7 @@ def _reading(style: ModuleType, text: str) -> tuple[Described, int]:
             continue
         described |= _texts(parsed)
         count += len(parsed.meta)
-    head = rest.parse(parts[0]) if not parts[0].startswith(":") else Docstring()
+    head: Docstring = numpydoc.parse(parts[0])  # which never fails
     return Described(head.short_description, _text(head), described), count
 
 
