@@ -250,6 +250,13 @@ def test_what_only_a_cluster_gives_is_told_when_the_task_is_checked(problems, ta
     assert "`env_vars`, `volumes`, `volume_mounts`" in found[0].message
 
 
+def test_labels_by_which_runs_are_found_are_not_the_tasks(staged, problems, task, container):
+    data = task(config={"type": "docker", "labels": {"trivet.time-limit": "1", "mine": "2"}})
+    assert staged(data).labels == {"mine": "2"}
+    [warning] = problems(data, container())
+    assert (warning.code, warning.path) == ("K036", ("config", "labels", "trivet.time-limit"))
+
+
 def test_a_relative_directory_is_where_it_is_from_the_task(staged, task, tmp_path):
     (tmp_path / "data/p1").mkdir(parents=True)
     (tmp_path / "elsewhere/tasks").mkdir(parents=True)

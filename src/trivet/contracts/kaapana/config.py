@@ -17,6 +17,9 @@ FLAT = ("namespace", "registryUrl", "registryUsername", "registryPassword", "ima
 """Keys that the oldest form has at the top of a task.json."""
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+OWN_LABELS = "trivet."
+"""How the labels begin by which runs are found again."""
+
 VOLUME_SOURCES = (
     *("awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "configMap", "csi", "downwardAPI"),
     *("emptyDir", "ephemeral", "fc", "flexVolume", "flocker", "gcePersistentDisk", "gitRepo", "glusterfs", "hostPath"),
@@ -63,8 +66,12 @@ def read_config(fields: Fields) -> Mapping[str, Any]:
 
 
 def faults(config: Mapping[str, Any], at_top: bool) -> Iterator[Problem]:
-    """What of a well-formed configuration Kubernetes would refuse; ``at_top`` where its settings stand without
-    ``config``. Paths are those of the task.json."""
+    """What of a well-formed configuration is left out, or Kubernetes would refuse; ``at_top`` where its settings stand
+    without ``config``. Paths are those of the task.json."""
+    for key in config.get("labels", {}):
+        if key.startswith(OWN_LABELS):
+            message = f"the label `{key}` is left out: names that begin with `{OWN_LABELS}` are Trivet's own"
+            yield Problem("K036", message, "warning", path=("config", "labels", key))
     if config.get("type") not in (None, "k8s"):
         return
     where = () if at_top else ("config",)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trivet.contracts.kaapana.config import OWN_LABELS
 from trivet.contracts.kaapana.model import Amounts, TaskFile
 from trivet.contracts.kaapana.resources import is_foreign, quantity
 from trivet.tasks.problem import Problem
@@ -50,9 +51,10 @@ def overruled(task: Task, environment: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def labels_of(task: Task) -> dict[str, str]:
-    """The labels a task.json wants to see on its container."""
+    """The labels a task.json wants to see on its container, without those that are kept for Trivet."""
     content = task.document.model.content
-    return _texts(content.config.get("labels")) if isinstance(content, TaskFile) else {}
+    labels = _texts(content.config.get("labels")) if isinstance(content, TaskFile) else {}
+    return {key: value for key, value in labels.items() if not key.startswith(OWN_LABELS)}
 
 
 def _texts(values: Mapping[str, Any] | None) -> dict[str, str]:
