@@ -38,6 +38,8 @@ def check(document: Document) -> Sequence[Problem]:
         own += _unrendered(document.data, ())
         own += _container(reading.content)
     elif isinstance(reading.content, TaskFile):
+        if not any(problem.path == ("image",) for problem in own):
+            own += _image(reading.content.image)
         own += _task(reading.content, "config" not in document.data)
         other = _with_container(document, reading.content, own)
     return [*_in_file_order(own, document.data), *other]
@@ -92,7 +94,6 @@ def _task(task: TaskFile, at_top: bool) -> Iterator[Problem]:
         if "\0" in setting.value:
             message = f"the value of `{setting.name}` contains a NUL character"
             yield Problem("K017", message, path=(*setting.path, "value"))
-    yield from _image(task.image)
     yield from _command(task.command, ())
     yield from _amounts(task.resources, ())
     yield from config.faults(task.config, at_top)
@@ -119,7 +120,7 @@ def _template(template: Template) -> Iterator[Problem]:
 
 
 def _image(image: str) -> Iterator[Problem]:
-    if not image or has_templates(image):
+    if has_templates(image):
         return
     from trivet.images import references
 
