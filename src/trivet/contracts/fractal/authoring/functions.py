@@ -44,7 +44,7 @@ class Arguments:
         try:
             found = self.modules.function(executable)
         except RefusedError as error:
-            return Made(None, (error,), "", "", dict)
+            return Made(None, (error,), "", str(self.modules.root / executable), dict)
         refused = list(found.unresolved)
         described = docstrings.NOTHING
         try:

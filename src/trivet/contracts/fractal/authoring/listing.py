@@ -30,7 +30,7 @@ class Listing:
         self.folder = Path(self.module.__file__).parent
         self._built = built
         self.tasks = self._tasks(compatible and not older)
-        self.authors = self._authors(older)
+        self.authors = self._authors(compatible, older)
         self.docs_link = self._docs_link()
         self.input_models: Sequence[Any] = getattr(self.module, "INPUT_MODELS", []) if older else []
 
@@ -53,7 +53,7 @@ class Listing:
             raise RefusedError("F007", message, said=_not_unique(message, tasks))
         return tasks
 
-    def _authors(self, older: bool) -> Any:
+    def _authors(self, compatible: bool, older: bool) -> Any:
         """Those that the list names, else those of the ``pyproject.toml`` of the working directory."""
         given = getattr(self.module, "AUTHORS", None)
         if given is not None:
@@ -65,8 +65,9 @@ class Listing:
         try:
             return packages.project_authors(path)
         except (LookupError, OSError, TypeError, ValueError) as error:
-            message = f"Cannot get author names from {path}. Original error: {error}"
-            self._warn(Problem("F075", message, "warning"))
+            if compatible or not isinstance(error, FileNotFoundError):
+                message = f"Cannot get author names from {path}. Original error: {error}"
+                self._warn(Problem("F075", message, "warning"))
             return None
 
     def _docs_link(self) -> Any:
