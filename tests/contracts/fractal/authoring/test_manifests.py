@@ -130,7 +130,33 @@ def test_the_list_must_be_there(make: Make) -> None:
     make({"dev/task_list.py": "TASKS = []"})
     assert [problem.code for problem in build("made_tasks").problems] == ["F061"]
     assert [problem.code for problem in build("made_tasks", "dev/task_list.py").problems] == ["F061"]
-    assert [problem.code for problem in build("no_such_package_at_all").problems] == ["F061"]
+    (missing,) = build("made_tasks", "dev.tasks").problems
+    assert missing.code == "F061"
+    assert "`made_tasks.dev.tasks` does not exist" in missing.message
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_a_package_that_is_not_there_is_told_from_one_without_a_list(static: bool) -> None:
+    (missing,) = build("no_such_package_at_all", static=static).problems
+    assert (missing.code, missing.message) == ("F060", "the package `no_such_package_at_all` was not found")
+
+
+@pytest.mark.parametrize("static", [False, True])
+def test_a_script_that_is_not_there_is_told_once(make: Make, static: bool) -> None:
+    make({}, 'ParallelTask(name="P", executable="par.py")')
+    (missing,) = errors(build("made_tasks", static=static))
+    assert missing.code == "F063"
+    assert "`par.py` does not exist" in missing.message
+    assert "install" not in missing.hint
+
+
+def test_all_that_is_wrong_with_a_listed_task_is_told_on_one_line(make: Make) -> None:
+    make({"par.py": PAR}, 'ParallelTask(nam="P", executable="par.py", tags="a")')
+    (wrong,) = build("made_tasks").problems
+    for said in ("ParallelTask: `name`: Field required", "`nam`: Extra inputs", "`tags`: Input should be", "line 5"):
+        assert said in wrong.message
+    assert "\n" not in wrong.message
+    assert "pydantic.dev" not in wrong.message
 
 
 def test_functions_that_the_public_tool_can_not_take(make: Make) -> None:

@@ -69,7 +69,8 @@ class Entries:
         try:
             return (self._listing.folder / path).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            message = f"the file of `docs_info`, {self._listing.folder / path}, can't be read: {error}"
+            reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8"
+            message = f"the file of `docs_info`, {self._listing.folder / path}, can't be read: {reason}"
             raise RefusedError("F072", message, said=error) from None
 
     def _note(self, order: tuple[int, ...], where: str, refused: RefusedError, made: Made | None = None) -> None:

@@ -39,7 +39,10 @@ def judge(built: Built, compatible: bool, older: bool) -> None:
 
     built.written = json.loads(text)
     document = Document("fractal", "manifest", {}, str(built.root), FILE_NAME, built.written, _ORIGIN)
+    not_imported = {one.order[0] for one in built.found if one.problem.code == "F063"}
     for problem in rules.check(document):
+        if problem.code == "F020" and problem.path[1] in not_imported:
+            continue
         if problem.code not in _TOLD_ALREADY and not problem.code.startswith("E"):
             judged = replace(problem, severity="warning") if compatible else problem
             built.note(AFTER_ALL_TASKS, _named(built, judged))

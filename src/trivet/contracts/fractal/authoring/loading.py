@@ -111,7 +111,24 @@ def _imported(name: str, code: str, what: str) -> Any:
     except SystemExit as stop:
         raise RefusedError(code, f"{what} ends the program while it is imported", said=stop) from None
     except BaseException as error:  # whatever the code of somebody's module raises
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise _missing(name, error, code, what) from None
         raise RefusedError(code, f"{what} can't be imported: {_reason(error)}", hint=_hint(error), said=error) from None
+
+
+def _missing(name: str, error: ModuleNotFoundError, code: str, what: str) -> RefusedError:
+    """Why the module itself, and nothing that it imports, is not there."""
+    package = name.partition(".")[0]
+    if error.name == package:
+        return not_found(package, error)
+    hint = f"it would be the module `{name}`; is the name written as that of the file?"
+    return RefusedError(code, f"{what} does not exist in the package `{package}`", hint=hint, said=error)
+
+
+def not_found(package: str, said: str | BaseException) -> RefusedError:
+    """There is no such package in this environment."""
+    hint = f"install it for {sys.executable}, or name its directory in PYTHONPATH"
+    return RefusedError("F060", f"the package `{package}` was not found", hint=hint, said=said)
 
 
 def _reason(error: BaseException) -> str:

@@ -38,6 +38,13 @@ def in_traceback(error: BaseException) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """An exception on one line, for people."""
+    """An exception on one line, for people; pydantic's says of each value what is wrong with it."""
+    if type(error).__module__ == "pydantic_core._pydantic_core" and hasattr(error, "errors"):
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        told = (
+            f"`{'.'.join(map(str, fault['loc']))}`: {fault['msg']}" if fault["loc"] else fault["msg"]
+            for fault in faults
+        )
+        return f"{error.title}: {'; '.join(told)}"  # type: ignore[attr-defined]
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

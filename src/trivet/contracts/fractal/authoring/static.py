@@ -16,7 +16,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from trivet.contracts.fractal.authoring import task_models
-from trivet.contracts.fractal.authoring.loading import TaskFunction, function_name, plain
+from trivet.contracts.fractal.authoring.loading import TaskFunction, function_name, not_found, plain
 from trivet.contracts.fractal.authoring.refused import RefusedError, sentence
 from trivet.contracts.fractal.authoring.slices import Slices, source_of
 from trivet.contracts.fractal.authoring.sources import Function, lines_of
@@ -131,9 +131,7 @@ def _directory(package: str) -> Path:
         found = Path(folder, *below)
         if (found / "__init__.py").is_file():
             return found
-    hint = f"install it for {sys.executable}, or name its directory in PYTHONPATH"
-    said = f"ModuleNotFoundError: No module named '{package}'"
-    raise RefusedError("F060", f"the package `{package}` was not found", hint=hint, said=said)
+    raise not_found(package, f"ModuleNotFoundError: No module named '{package}'")
 
 
 def _signature(module: Slices, node: Function) -> tuple[FunctionType, tuple[RefusedError, ...]]:
