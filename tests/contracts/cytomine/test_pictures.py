@@ -107,6 +107,16 @@ def test_a_zipped_slide(corpus: Path, tmp_path: Path) -> None:
     assert judged(types.Image(max_size=size - 1), tmp_path) == ["C213"]
 
 
+def test_a_directory_is_no_slide_from_its_first_other_file_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for index in range(5):
+        (tmp_path / str(index)).write_bytes(b"no image")
+    seen: list[Picture] = []
+    monkeypatch.setattr(slides, "inspect", lambda stream: seen.append(inspect(stream)) or seen[-1])
+    with pytest.raises(ValueError, match=r"other files than DICOM, such as [0-4]$"):
+        slides.of_directory(tmp_path)
+    assert len(seen) == 1
+
+
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a\\b", "a/../../b"])
 def test_a_slide_never_leads_outside(name: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -6,7 +6,7 @@ The largest file is the image its size is asked of.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from trivet.contracts.cytomine.pictures import Picture, inspect
@@ -15,11 +15,14 @@ from trivet.contracts.cytomine.zips import DAMAGED, files_of, opened, unsafe
 
 def of_directory(path: Path) -> tuple[Picture, int]:
     """The slide in a directory and its size in bytes. Raises ValueError when it is none, OSError."""
-    pictures = []
-    for file in sorted(child for child in path.rglob("*") if child.is_file()):
-        with file.open("rb") as stream:
-            pictures.append((file.stat().st_size, inspect(stream)))
-    return _slide(pictures, "directory")
+
+    def looked_at() -> Iterator[tuple[int, str, Picture]]:
+        for file in path.rglob("*"):
+            if file.is_file():
+                with file.open("rb") as stream:
+                    yield file.stat().st_size, str(file.relative_to(path)), inspect(stream)
+
+    return _slide(looked_at(), "directory")
 
 
 def of_zip(path: Path) -> tuple[Picture, int]:
@@ -29,15 +32,17 @@ def of_zip(path: Path) -> tuple[Picture, int]:
             problems = [problem.message for problem in unsafe(archive)]
             if problems:
                 raise ValueError(f"is an unsafe zip: {'; '.join(problems)}")
-            pictures = []
-            for entry in files_of(archive):
-                with archive.open(entry) as stream:
-                    pictures.append((entry.file_size, inspect(stream)))
+
+            def looked_at() -> Iterator[tuple[int, str, Picture]]:
+                for entry in files_of(archive):
+                    with archive.open(entry) as stream:
+                        yield entry.file_size, entry.filename, inspect(stream)
+
+            return _slide(looked_at(), "zip")
     except ValueError:
         raise
     except DAMAGED as error:
         raise ValueError(f"is a damaged zip: {error}") from None
-    return _slide(pictures, "zip")
 
 
 def unpack(path: Path, target: Path) -> None:
@@ -54,9 +59,14 @@ def unpack(path: Path, target: Path) -> None:
         raise OSError(f"{path} is damaged: {error}") from error
 
 
-def _slide(pictures: Iterable[tuple[int, Picture]], what: str) -> tuple[Picture, int]:
-    found = list(pictures)
-    if not found or any(picture.format != "dicom" for _, picture in found):
-        raise ValueError(f"is a {what} that holds other files than DICOM, or none")
-    _, largest = max(found, key=lambda pair: pair[0])
-    return Picture("wsidicom", largest.width, largest.height), sum(size for size, _ in found)
+def _slide(files: Iterable[tuple[int, str, Picture]], what: str) -> tuple[Picture, int]:
+    """The slide made of files with size, name and content; no more are looked at after the first that is not DICOM."""
+    found = []
+    for size, name, picture in files:
+        if picture.format != "dicom":
+            raise ValueError(f"is a {what} that holds other files than DICOM, such as {name}")
+        found.append((size, name, picture))
+    if not found:
+        raise ValueError(f"is a {what} without any DICOM file")
+    *_, largest = max(found, key=lambda file: file[:2])
+    return Picture("wsidicom", largest.width, largest.height), sum(size for size, *_ in found)

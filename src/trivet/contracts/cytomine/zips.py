@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 from trivet.tasks.problem import Problem
@@ -64,7 +65,8 @@ def unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
     for entry in entries:
         name = entry.filename
         if not _is_safe(name):
-            yield Problem("C103", f"entry {name!r} has an unsafe name", hint="names are relative and hold no `..`")
+            hint = "names are relative, hold no `..` and at most 255 bytes between two /"
+            yield Problem("C103", f"entry {name!r} has an unsafe name", hint=hint)
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
             yield Problem("C104", f"entry {name!r} is a link or a special file", hint="put the file itself in")
         if name in seen:
@@ -77,11 +79,18 @@ def unsafe(archive: zipfile.ZipFile) -> Iterator[Problem]:
             yield Problem("C107", f"entry {name!r} is encrypted")
         elif entry.compress_type not in _METHODS:
             yield Problem("C107", f"entry {name!r} is compressed in a way that is not read", hint="use deflate or none")
+    # Sorted by their steps, a file that is a folder, too, is followed by something in it.
+    paths = sorted((name.rstrip("/").split("/"), name) for name in seen)
+    for (steps, name), (following, _) in pairwise(paths):
+        if not name.endswith("/") and following[: len(steps)] == steps:
+            yield Problem("C105", f"entry {name!r} is a file and a folder")
 
 
 def _is_safe(name: str) -> bool:
-    outside = name.startswith("/") or ".." in name.split("/")
-    return name.isprintable() and name != "" and not outside and "\\" not in name and ":" not in name
+    steps = name.split("/")
+    outside = steps[0] == "" or ".." in steps
+    fits = all(len(step.encode(errors="replace")) <= 255 for step in steps)
+    return name.isprintable() and fits and not outside and "\\" not in name and ":" not in name
 
 
 def _directory_size(path: Path) -> int:
