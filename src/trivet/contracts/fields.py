@@ -96,13 +96,14 @@ class Fields:
                 self.note("type", f"item {index} of `{key}` must be text, not {name_of(item)}", key, index)
         return tuple(item for item in items if isinstance(item, str))
 
-    def unknown(self, known: Sequence[str] = ()) -> None:
-        """Warn about every key that was never asked for."""
+    def unknown(self, known: Sequence[str] = (), severity: Severity = "warning") -> None:
+        """Warn about every key that was never asked for, or refuse it."""
         for key in self.data:
             if key not in self._asked and key not in known:
                 near = nearest(key, (name for name in (*self._asked, *known) if name not in self.data))
                 hint = f"did you mean `{near}`?" if near else ""
-                self.note("unknown", f"unknown field `{key}` is ignored", key, severity="warning", hint=hint)
+                message = f"unknown field `{key}`" + (" is ignored" if severity == "warning" else "")
+                self.note("unknown", message, key, severity=severity, hint=hint)
 
     def _where(self) -> str:
         steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)

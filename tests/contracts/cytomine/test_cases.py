@@ -165,6 +165,7 @@ def test_what_is_wrong_with_a_case(
     [case] = read_cases(task_with({}, {"o": "integer"}), project(tmp_path, a_yml=text))
     assert [(problem.code, problem.line) for problem in case.problems] == [(found, line)]
     assert case.problems[0].file == str(tmp_path / "tests/a.yml")
+    assert case.problems[0].severity == "error"
 
 
 def test_differences_are_placed_in_the_case(task_with: TaskWith, tmp_path: Path) -> None:

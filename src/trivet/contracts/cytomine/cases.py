@@ -70,7 +70,7 @@ def _read(task: Task, path: Path) -> Case:
     tolerance = fields.get("tolerance", float, TOLERANCE)
     exit_code = fields.get("exit_code", int, 0)
     name = fields.get("name", str, path.stem)
-    fields.unknown()
+    fields.unknown(severity="error")  # a misspelt `expected` would compare nothing
     if not 0 <= tolerance < math.inf:
         fields.note("C300", "`tolerance` must be a number that is not negative", "tolerance")
     if exit_code and expected:
