@@ -56,6 +56,27 @@ def test_a_word_is_read_by_the_type_of_its_port(task: Task, word: str, value: An
     assert type(result) is type(value)
 
 
+@pytest.mark.parametrize("word", ["integer=0x" + "f" * 5000, "integer=" + "9" * 5000])
+def test_a_whole_number_that_is_too_long_is_refused(task: Task, word: str) -> None:
+    with pytest.raises(ProblemsError) as caught:
+        given(task, word)
+    [problem] = caught.value.problems
+    assert problem.code == "B003"
+    assert "is too long" in problem.message
+
+
+def test_a_string_from_a_file_keeps_its_line_ends(task: Task, tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"a\r\nb\r")
+    assert given(task, f"string=@{tmp_path}/text").values["string"] == "a\r\nb\r"
+
+
+def test_a_path_without_its_sign_is_told(task: Task, tmp_path: Path) -> None:
+    (tmp_path / "roi").write_text('{"type": "Point", "coordinates": [1, 2]}', encoding="utf-8")
+    with pytest.raises(ProblemsError) as caught:
+        given(task, f"geometry={tmp_path}/roi")
+    assert caught.value.problems[0].hint == f"write geometry=@{tmp_path}/roi for what the file holds"
+
+
 def test_null_unsets_what_is_no_text(task: Task) -> None:
     words = ("integer=null", "geometry=null", "datetime=null", "string=null")
     values = {"integer": None, "geometry": None, "datetime": None, "string": "null"}

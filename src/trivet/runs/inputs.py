@@ -10,6 +10,7 @@ from typing import Any
 
 from trivet.contracts.parsing import parse_json
 from trivet.runs.adoption import find
+from trivet.runs.refusing import refusals
 from trivet.tasks import types
 from trivet.tasks.call import Call, bind
 from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
@@ -18,6 +19,9 @@ from trivet.tasks.types import ValueType
 from trivet.tasks.values import FileRef, Value, from_json
 
 _NO_TEXT = types.Boolean | types.Integer | types.Number | types.Datetime | types.Geometry | types.Array
+_MAX_DIGITS = 3_500
+"""Longest integer read, whatever its base: Python refuses to show more than 4,300 decimal digits."""
+
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -44,7 +48,8 @@ def bound(
             gathered.setdefault(name, []).append(value)
         except ValueError as error:
             refused.add(name)
-            problems.append(Problem("B003", f"input `{name}`: {error}"))
+            hint = f"write {name}=@{text} for what the file holds" if os.path.isfile(text) else ""  # noqa: PTH113
+            problems.append(Problem("B003", f"input `{name}`: {error}", hint=hint))
     values: dict[str, Value] = {}
     for name, found in gathered.items():
         if name not in refused:
@@ -137,10 +142,21 @@ def _bind(
     except ProblemsError as error:
         absent = {f"input `{name}` " for name in refused}
         more = [item for item in error.problems if item.code != "B002" or not item.message.startswith(tuple(absent))]
-        raise ProblemsError([*problems, *more]) from None
+        raise ProblemsError([*problems, *more, *_beyond_types(task, values, each)]) from None
     if problems:
-        raise ProblemsError(problems)
+        raise ProblemsError([*problems, *_beyond_types(task, values, each)])
     return call
+
+
+def _beyond_types(task: Task, values: Mapping[str, Value], each: str | None) -> Sequence[Problem]:
+    """What the contract has against the values that their types have nothing against, so that all is said at once."""
+    repeated = each or task.repeats
+    given = {
+        port.name: value
+        for port in task.inputs
+        if port.name != repeated and (value := values.get(port.name)) is not None and not any(port.type.faults(value))
+    }
+    return refusals(Call(task, given))
 
 
 def reference(port: Port, text: str | Path, base: Path | None = None) -> FileRef:
@@ -176,7 +192,7 @@ def _from_text(port: Port, text: str, home: Path, repeated: bool) -> Value:
     if text.startswith("@") and not types.innermost(kind).is_file:
         path = Path(text[1:]).expanduser()
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode()  # as text, line ends would be changed
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"{path} can't be read as text: {error}") from None
         if not isinstance(kind, types.String):
@@ -191,6 +207,8 @@ def _parsed(port: Port, kind: ValueType, text: str) -> Value:
                 return text.lower() in _TRUE
             raise ValueError(f"{text!r} is not true or false")
         case types.Integer():
+            if len(text) > _MAX_DIGITS:
+                raise ValueError(f"a whole number of {len(text)} digits is too long; at most {_MAX_DIGITS} are read")
             try:
                 return int(text, 0) if text.lower().lstrip("+-").startswith(("0x", "0b", "0o")) else int(text)
             except ValueError:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from trivet.contracts import cytomine
 from trivet.contracts.cytomine import staging
+from trivet.runs.inputs import bound
 from trivet.tasks.call import Call, bind
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.states import Reason, RunState
@@ -155,6 +156,16 @@ def test_inputs_are_judged_before_anything_starts(call_with: CallWith, photo: Pa
         },
     )
     assert [problem.code for problem in cytomine.refusals(call)] == ["C210", "C201", "C231", "C202"]
+
+
+def test_faults_of_types_and_of_contents_are_told_at_once(task_with: Callable[..., Any], photo: Path) -> None:
+    task = task_with({"count": "integer", "image": {"id": "image", "formats": ["jpeg"]}, "region": "geometry"}, {})
+    wrong = {"image": f"@{photo}", "region": '{"type": "Sphere"}'}
+    for count in ("x", "0x1"):
+        with pytest.raises(ProblemsError) as caught:
+            bound(task, {**wrong, "count": count, "unknown": "1"}.items(), photo.parent)
+        codes = [problem.code for problem in caught.value.problems]
+        assert codes == ["B003"] * (count == "x") + ["B001", "C210", "C232"]
 
 
 def test_pipes_and_directories_are_no_files(call_with: CallWith, tmp_path: Path) -> None:
