@@ -98,9 +98,16 @@ def test_what_the_form_cannot_show_can_still_be_shown_and_run(trivet: Trivet, pa
     assert "E05" not in done.stdout + done.stderr
 
 
-def test_a_manifest_of_version_1_is_converted(trivet: Trivet, tmp_path: Path) -> None:
-    (tmp_path / "old.json").write_text(json.dumps(OLD))
-    done = trivet("convert", tmp_path / "old.json", "--to", "fractal", "-o", tmp_path / "new/")
+@pytest.mark.parametrize("named", ["old/__FRACTAL_MANIFEST__.json", "old", "old-1.0-py3-none-any.whl"])
+def test_a_manifest_of_version_1_is_converted(trivet: Trivet, tmp_path: Path, named: str) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/__FRACTAL_MANIFEST__.json").write_text(json.dumps(OLD))
+    with zipfile.ZipFile(tmp_path / "old-1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("old/__FRACTAL_MANIFEST__.json", json.dumps(OLD))
+        archive.writestr("old/b.py", "")
+        archive.writestr("old/w.py", "")
+        archive.writestr("old-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
+    done = trivet("convert", tmp_path / named, "--to", "fractal", "-o", tmp_path / "new/")
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "new/__FRACTAL_MANIFEST__.json").read_text())
     assert [(task["name"], task["type"]) for task in manifest["task_list"]] == [("Blur", "non_parallel")]

@@ -14,6 +14,7 @@ from trivet.contracts import TARGETS
 from trivet.tasks.problem import Problem, ProblemsError
 
 if TYPE_CHECKING:
+    from trivet.contracts.source import Source
     from trivet.contracts.written import Written
     from trivet.conversions import Original, Wishes
 
@@ -87,12 +88,12 @@ def _rewritten(path: str, wanted: str, form: str, lost: list[Problem]) -> Writte
     """A document of the wanted contract in another form; None for a task of another contract."""
     from trivet.contracts import LOOKED_FOR, contract, detect
     from trivet.contracts.kaapana.template_options import TemplateOptions
-    from trivet.contracts.source import load
-    from trivet.runs.sources import split, with_options
+    from trivet.runs.sources import with_options
 
-    if split(path)[1] is not None or not Path(path).is_file() or path.lower().endswith(_ARCHIVES):
+    found = _only_document(path)
+    if found is None:
         return None
-    source = with_options(load(Path(path)), TemplateOptions(enabled=False))
+    source = with_options(found, TemplateOptions(enabled=False))
     name = detect(source)
     if name is None:
         unknown = Problem("T010", "this is not a task document of any known contract", hint=f"looked for {LOOKED_FOR}")
@@ -105,6 +106,19 @@ def _rewritten(path: str, wanted: str, form: str, lost: list[Problem]) -> Writte
         raise ProblemsError(source.place(error.problems)) from None
     lost += source.place(written.lost)
     return written
+
+
+def _only_document(path: str) -> Source | None:
+    """The document that a file, or nothing else in a directory or a wheel, is; None where it is not that plain."""
+    from trivet.contracts.source import load
+    from trivet.runs.sources import find, split
+
+    if split(path)[1] is not None:
+        return None
+    if Path(path).is_dir() or path.lower().endswith(".whl"):
+        sources = find(path)
+        return sources[0] if len(sources) == 1 else None
+    return load(Path(path)) if Path(path).is_file() and not path.lower().endswith(_ARCHIVES) else None
 
 
 def _converted(path: str, wanted: str, form: str, given: Mapping[str, Any], lost: list[Problem]) -> Written:
