@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,24 @@ def test_a_project_for_another_contract_is_written(trivet: Trivet, descriptor: P
     again = trivet("convert", "descriptor.yml", "--to", "kaapana", *START, "-o", "out")
     assert (again.returncode, again.stdout) == (1, "")
     assert "is there already" in again.stderr
+
+
+HUGE = 10**30
+
+
+@pytest.mark.parametrize("lowest", [None, -HUGE, -300, 0, 5, HUGE - 7])
+@pytest.mark.parametrize("highest", [None, -HUGE + 3, -1, 0, 300, HUGE + 5])
+def test_the_wrapper_keeps_whole_numbers_within_their_bounds(lowest: int | None, highest: int | None) -> None:
+    template = resources.files("trivet.conversions").joinpath("for_channels.sh.in").read_text()
+    functions = template.partition("t_choice()")[0].replace("t_tool=@TOOL@", "t_tool= t_item=item")
+    values = [-HUGE - 1, -HUGE, -HUGE + 3, -301, -300, -1, 0, 4, 5, 300, 301, HUGE - 8, HUGE - 7, HUGE + 5, HUGE + 6]
+    ends = ["-" if end is None else str(end) for end in (lowest, highest)]
+    calls = [f"(t_integer n {value} {' '.join(ends)}); echo $?" for value in values]
+    program = "\n".join([functions, "t_text() { printf '%s ' \"$2\"; }", *calls])
+    done = subprocess.run(["sh"], input=program, capture_output=True, text=True, check=True)
+    fits = [(lowest is None or value >= lowest) and (highest is None or value <= highest) for value in values]
+    assert done.stdout.splitlines() == [f"{value} 0" if fit else "1" for value, fit in zip(values, fits, strict=True)]
+    assert all(line.startswith("item: n: ") for line in done.stderr.splitlines())
 
 
 def test_nothing_is_written_where_nothing_may_be_lost(trivet: Trivet, descriptor: Path, tmp_path: Path) -> None:
