@@ -12,6 +12,9 @@ from typing import Any
 
 from trivet.contracts.fractal.authoring import sources
 
+SETTING = "use_attribute_docstrings"
+"""What a model's configuration says of its texts; a model that does not say it has them read here."""
+
 
 class AttributeTexts:
     """The texts of classes, each module's source read once."""
@@ -21,14 +24,20 @@ class AttributeTexts:
         self._known: dict[type, Mapping[str, str]] = {}
 
     def of(self, cls: type) -> Mapping[str, str]:
-        """The text of every attribute; an inherited attribute keeps its own, one that is declared anew loses it."""
+        """The text of every attribute.
+
+        What a model inherits keeps its text, unless it is declared anew; other classes have their own texts only.
+        """
+        if not hasattr(cls, "model_config"):
+            return self._own(cls)
         found: dict[str, str] = {}
         for base in reversed(cls.__mro__):
-            if base.__module__ == "builtins" or base.__module__.startswith("pydantic."):
+            if base.__module__.startswith("pydantic.") or not hasattr(base, "model_config"):
                 continue
             for name in vars(base).get("__annotations__", {}):
                 found.pop(name, None)
-            found |= self._own(base)
+            if base.model_config.get(SETTING, True):
+                found |= self._own(base)
         return found
 
     def _own(self, cls: type) -> Mapping[str, str]:
@@ -51,5 +60,5 @@ class AttributeTexts:
             candidates = self._files[file].classes(cls.__qualname__)
         except (OSError, SyntaxError, ValueError):
             return {}
-        fitting = [node for node in candidates if declared <= sources.annotated_names(node)] or candidates
+        fitting = [node for node in candidates if declared == sources.annotated_names(node)] or candidates
         return sources.attribute_texts(fitting[-1]) if fitting else {}

@@ -100,6 +100,8 @@ class Arguments:
         """Why a function has no schema: one reason for each argument that has none, where they can be told apart."""
         if isinstance(error, RefusedError):
             return [error]
+        if isinstance(error, ExceptionGroup) and error.subgroup(RefusedError):
+            return [one for one in error.exceptions if isinstance(one, RefusedError)]
         if isinstance(error, SignatureError):
             return [RefusedError("F066", str(error), said="KeyError: 'properties'")]
         reasons = [*_unnameable(found.function), *_unresolved(found.function)]

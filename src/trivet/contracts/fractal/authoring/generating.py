@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from math import isfinite
 from typing import Any, Literal, cast
 
-from pydantic import ConfigDict
+from pydantic import VERSION, ConfigDict
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, JsonSchemaWarningKind, NoDefault
 from pydantic_core import core_schema
 
 from trivet.contracts.fractal.authoring import titles
-from trivet.contracts.fractal.authoring.attributes import AttributeTexts
+from trivet.contracts.fractal.authoring.attributes import SETTING, AttributeTexts
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # experimental in pydantic 2.11 and 2.12, and said so at every import
     from pydantic.experimental.arguments_schema import generate_arguments_schema
 
-SETTING = "use_attribute_docstrings"
+_SETS_IN_ANY_ORDER = tuple(map(int, VERSION.split(".")[:2])) < (2, 13)
+"""Later ones sort sets; without it no two manifests would be equal."""
 _JSON_ALREADY = (bool, int, str, type(None))
 
 
@@ -82,12 +83,19 @@ class ArgumentSchemas(GenerateJsonSchema):
             return type(dft)()
         if isinstance(dft, Enum) and not hasattr(type(dft), "__get_pydantic_core_schema__"):
             return self.encode_default(dft.value)
-        return super().encode_default(dft)
+        encoded = super().encode_default(dft)
+        if _SETS_IN_ANY_ORDER and isinstance(dft, set | frozenset):
+            with suppress(TypeError):
+                return sorted(encoded)
+        return encoded
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         cls = schema["cls"]
-        with self._inside(cls, getattr(cls, "model_config", {})):
-            return super().model_schema(schema)
+        with self._inside(cls, bool(getattr(cls, "model_config", {}).get(SETTING, True))):
+            made = super().model_schema(schema)
+        if schema.get("root_model") and not cls.__doc__ and (text := self._texts.of(cls).get("root")):
+            made.setdefault("description", text)  # of the one value that the model is
+        return made
 
     def model_fields_schema(self, schema: core_schema.ModelFieldsSchema) -> JsonSchemaValue:
         fields = self._described(schema["fields"])
@@ -97,13 +105,13 @@ class ArgumentSchemas(GenerateJsonSchema):
         cls = schema.get("cls")
         if cls is None:
             return super().typed_dict_schema(schema)
-        with self._inside(cls, getattr(cls, "__pydantic_config__", None)):
+        with self._inside(cls, self._says(cls)):
             fields = self._described(schema["fields"])
             return super().typed_dict_schema(cast("core_schema.TypedDictSchema", {**schema, "fields": fields}))
 
     def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
         cls = schema["cls"]
-        with self._inside(cls, getattr(cls, "__pydantic_config__", None)):
+        with self._inside(cls, self._says(cls)):
             return super().dataclass_schema(schema)
 
     def dataclass_args_schema(self, schema: core_schema.DataclassArgsSchema) -> JsonSchemaValue:
@@ -123,15 +131,16 @@ class ArgumentSchemas(GenerateJsonSchema):
         finally:
             self.definitions = definitions
 
+    def _says(self, cls: type) -> bool:
+        """Whether the texts of a class that is no model are read: as its configuration says, else that around it."""
+        config = getattr(cls, "__pydantic_config__", None)
+        if config is not None:
+            return bool(config.get(SETTING))
+        return bool(self._classes and self._classes[-1][1])
+
     @contextmanager
-    def _inside(self, cls: type, config: Mapping[str, Any] | None) -> Iterator[None]:
-        """A class whose fields follow. One without a configuration has that of the class it is used in; a model
-        that says nothing has its texts read, as if the public tool had set it for all."""
-        if config is None:
-            read = self._classes[-1][1] if self._classes else False
-        else:
-            is_model = hasattr(cls, "model_config")
-            read = bool(config.get(SETTING, is_model))
+    def _inside(self, cls: type, read: bool) -> Iterator[None]:
+        """A class whose fields follow; ``read`` is what it says of texts to the classes within it."""
         self._classes.append((cls, read))
         try:
             yield
@@ -140,8 +149,10 @@ class ArgumentSchemas(GenerateJsonSchema):
 
     def _described(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """The fields with the texts below their attributes as descriptions, where they have none."""
-        cls, read = self._classes[-1] if self._classes else (object, False)
-        texts = self._texts.of(cls) if read else {}
+        if not self._classes:
+            return fields
+        cls, read = self._classes[-1]
+        texts = self._texts.of(cls) if read or hasattr(cls, "model_config") else {}
         if not texts:
             return fields
         return {name: _with_description(field, texts.get(name)) for name, field in fields.items()}

@@ -49,14 +49,20 @@ def argument_schema(
 ) -> dict[str, Any]:
     """The schema of a function's arguments; ``models`` are the `INPUT_MODELS` of the package in directory ``root``.
 
-    Raises RefusedError for hints that this generation can't express, and what `arguments.argument_schema` raises.
+    Raises a group of RefusedErrors for arguments that this generation can't express, RefusedError for ``models``, and
+    what `arguments.argument_schema` raises.
     """
+    refused: list[RefusedError] = []
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name in FORBIDDEN_NAMES:
             message = f"Function {function} has argument with forbidden name '{parameter.name}'"
-            raise RefusedError("F078", message, argument=parameter.name, hint="give the argument another name")
+            refused.append(
+                RefusedError("F078", message, argument=parameter.name, hint="give the argument another name")
+            )
         for message in _unions(parameter.name, parameter.annotation, parameter.default, 0):
-            raise RefusedError("F078", message, argument=parameter.name)
+            refused.append(RefusedError("F078", message, argument=parameter.name))
+    if refused:
+        raise ExceptionGroup("arguments that this generation can't express", refused)
     schema = arguments.argument_schema(function, descriptions, texts, compatible, OlderSchemas, told)
     _describe_attributes(schema.get("$defs", {}), models, root)
     return schema

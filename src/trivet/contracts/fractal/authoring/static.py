@@ -145,7 +145,7 @@ def _signature(module: Slices, node: Function) -> tuple[FunctionType, tuple[Refu
             message = f"{what} `{ast.unparse(expression)}` can't be resolved without importing: {sentence(error)}"
             hint = "leave `--static` out where everything is installed"
             unresolved.setdefault(argument, RefusedError("F086", message, argument=argument, hint=hint))
-            return Any
+            return str if what == "its type" else None  # nothing more can be said against these
 
     words = node.args
     arguments = [*words.posonlyargs, *words.args, *words.kwonlyargs, *filter(None, (words.vararg, words.kwarg))]
