@@ -48,6 +48,31 @@ def test_the_wrapper_keeps_whole_numbers_within_their_bounds(lowest: int | None,
     assert all(line.startswith("item: n: ") for line in done.stderr.splitlines())
 
 
+def test_the_wrapper_writes_what_links_of_a_result_lead_to(tmp_path: Path) -> None:
+    for folder in ("in/slide", "out/array", "channel"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "in/photo").write_text("pixels")
+    (tmp_path / "in/slide/0.dcm").write_text("more pixels")
+    (tmp_path / "out/photo").symlink_to(tmp_path / "in/photo")
+    (tmp_path / "out/array/0").symlink_to(tmp_path / "in/slide")
+    (tmp_path / "out/array/1").write_text("own")
+    template = resources.files("trivet.conversions").joinpath("for_channels.sh.in").read_text()
+    head = template.partition("t_done=0")[0].replace("t_out=@OUTPUTS@ t_tool=@TOOL@", "t_out=out t_tool= t_item=p1")
+    calls = ["t_result photo photos photo.png", "t_result array arrays array", "t_result absent absent absent"]
+    program = "\n".join([head, *(f"{call} || exit" for call in calls)])
+    subprocess.run(["sh"], input=program, text=True, check=True, cwd=tmp_path)
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*s/**/*") if path.is_file()}
+    assert found == {
+        "photos/p1/photo.png": "pixels",
+        "arrays/p1/0/0.dcm": "more pixels",
+        "arrays/p1/1": "own",
+    }
+    assert not any(path.is_symlink() for path in (tmp_path / "arrays").rglob("*"))
+    assert list((tmp_path / "absent").iterdir()) == [tmp_path / "absent/p1"]
+    assert list((tmp_path / "out").iterdir()) == []
+    assert (tmp_path / "in/photo").read_text() == "pixels"
+
+
 def test_nothing_is_written_where_nothing_may_be_lost(trivet: Trivet, descriptor: Path, tmp_path: Path) -> None:
     done = trivet("convert", "descriptor.yml", "--to", "kaapana", *START, "-o", "out", "--strict")
     assert (done.returncode, done.stdout) == (1, "")
