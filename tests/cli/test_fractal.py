@@ -137,3 +137,12 @@ def test_a_page_needs_a_faultless_manifest(trivet: Trivet, package: Path, tmp_pa
     assert "F020" in done.stderr
     assert not (tmp_path / "forms.html").exists()
     assert trivet("fractal", "preview", tmp_path / "nothing.whl").returncode == 1
+
+
+def test_a_page_is_of_one_package(trivet: Trivet, tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / f"tasks{number}").mkdir()
+        (tmp_path / f"tasks{number}/__FRACTAL_MANIFEST__.json").write_text(json.dumps(MANIFEST))
+    done = trivet("fractal", "preview", tmp_path)
+    assert done.returncode == 1
+    assert "tasks4/__FRACTAL_MANIFEST__.json and 2 more" in done.stderr

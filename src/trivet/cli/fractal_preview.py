@@ -10,6 +10,9 @@ import click
 
 from trivet.tasks.problem import ProblemsError
 
+_SHOWN = 5
+"""How many of the manifests that were found are named."""
+
 
 @click.command()
 @click.argument("target", metavar="PACKAGE")
@@ -35,7 +38,8 @@ def command(target: str, output: Path | None, force: bool, python: str | None) -
 
     sources = [source for source in find(target, python) if fractal.detect(source)]
     if len(sources) != 1:
-        found = ", ".join(source.name for source in sources) or "none"
+        found = ", ".join(source.name for source in sources[:_SHOWN]) or "none"
+        found += f" and {len(sources) - _SHOWN} more" if len(sources) > _SHOWN else ""
         raise click.ClickException(f"one manifest of a Fractal package is wanted in {target}; found: {found}")
     [source] = sources
     document = fractal.read(source)

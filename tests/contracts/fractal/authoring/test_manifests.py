@@ -322,7 +322,10 @@ def test_a_package_is_read_without_importing_what_it_computes_with(make: Make) -
 
 
 def test_what_the_source_alone_does_not_tell_is_said_argument_by_argument(make: Make) -> None:
-    text = "import no_such_framework as f\ndef odd(zarr_url: str, net: f.Net = f.NET, size: int = f.SIZE, level: int = 1): pass\n"
+    text = (
+        "import no_such_framework as f\n"
+        "def odd(zarr_url: str, net: f.Net = f.NET, size: int = f.SIZE, level: int = 1): pass\n"
+    )
     make({"odd.py": text}, 'ParallelTask(name="O", executable="odd.py")')
     found = build("made_tasks", static=True).problems
     assert [one.message.partition(":")[0] for one in found] == [
