@@ -59,8 +59,17 @@ def bundles(quick: bool, full: bool) -> Iterable[Row]:
     return bundles.rows(0.25 if quick else 15 if full else 4, 1 if quick or full else 3)
 
 
+def manifests(quick: bool, full: bool) -> Iterable[Row]:
+    """Making and checking manifests of Fractal packages, against the public tool."""
+    import manifests
+
+    return manifests.rows(5 if quick else 9)
+
+
 Part = Callable[[bool, bool], Iterable[Row]]
-PARTS: dict[str, Part] = {part.__name__: part for part in (startup, engine, units, containers, channels, bundles)}
+PARTS: dict[str, Part] = {
+    part.__name__: part for part in (startup, engine, units, containers, channels, bundles, manifests)
+}
 
 
 def main() -> int:

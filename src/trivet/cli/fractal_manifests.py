@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,15 @@ class Wanted(NamedTuple):
     schema_version: Literal["fractal_schema_v1", "pydantic_v2"] = "fractal_schema_v1"
     compatible: bool = False
     static: bool = False
+
+
+def without_collecting() -> None:
+    """Let this process collect no garbage, not even at its end: it is short, and what it makes, modules, stays.
+
+    Looking for garbage among a hundred modules takes a tenth of the time of a manifest.
+    """
+    gc.disable()
+    atexit.register(gc.freeze)
 
 
 def plainly(words: list[str]) -> int | None:
@@ -99,7 +109,7 @@ def diff(wanted: Wanted, files: tuple[Path, ...] = (), ignore_order: bool = Fals
 
 def _build(wanted: Wanted) -> Built:
     """The manifest in the making; its warnings are told. Raises ProblemsError."""
-    gc.disable()  # this process is short, and what it makes stays: modules
+    without_collecting()
     try:
         from trivet.contracts.fractal.authoring.manifests import build
     except ModuleNotFoundError as error:

@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "`--package` was not provided, and discovery based on `pyproject.toml` failed with the following "
                 f"error: {error}"
             )
+    from trivet.cli.fractal_manifests import without_collecting
+
+    without_collecting()
     from trivet.contracts.fractal.authoring.manifests import build
 
     built = build(options.package, options.task_list_path, compatible=True)
