@@ -250,7 +250,7 @@ def test_the_example_as_a_cytomine_task() -> None:
     assert [port.name for port in task.outputs] == ["statistics", "statistics_names"]
     assert (task.resources.memory, task.resources.cpus, task.network) == (512 * 1024**2, 1.0, False)
     assert (task.namespace, task.version) == ("org.example.dicom_tools.window_statistics", "1.2.3")
-    assert {one for group in task.document.model.matching for one in group} == {
+    assert {one for link in task.document.model.links for one in link} == {
         ("inputs", "dicom"),
         ("inputs", "dicom_names"),
         ("outputs", "statistics"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from trivet.contracts.cytomine.matching import groups
 from trivet.contracts.cytomine.model import Descriptor
 from trivet.tasks import types
 from trivet.tasks.problem import Problem
@@ -128,7 +129,7 @@ def lost(
     if task.outputs:
         message = "types and limits of the outputs are in their descriptions only; nobody checks what was written"
         yield Problem("X014", message, "warning", path=("outputs",))
-    matched = [" and ".join(f"`{name}`" for _, name in group) for group in model.matching]
+    matched = [" and ".join(f"`{name}`" for _, name in group) for group in groups(model.links)]
     if matched:
         message = f"that {'; '.join(matched)} match is no longer checked"
         yield Problem("X014", message, "warning", path=("outputs",))

@@ -11,6 +11,7 @@ import jsonschema_rs
 import pytest
 
 from trivet.contracts import cytomine, detect
+from trivet.contracts.cytomine.matching import groups
 from trivet.contracts.cytomine.sizes import parse_size
 from trivet.contracts.source import Source, load
 from trivet.tasks import types
@@ -236,7 +237,7 @@ def test_matching_is_transitive_and_declared_once(task_with: Callable[..., Task]
     array = {"id": "array", "subtype": "integer"}
     link = {"type": array, "dependencies": {"matching": ["inputs/a"]}}
     task = task_with({"a": array, "lone": array}, {"b": link, "c": link})
-    [group] = task.document.model.matching
+    [group] = groups(task.document.model.links)
     assert set(group) == {("inputs", "a"), ("outputs", "b"), ("outputs", "c")}
 
 

@@ -270,8 +270,11 @@ def test_inputs_that_must_match_are_compared_before_anything_starts(call_with: C
     assert cytomine.refusals(call_with({"a": [1], "b": [1], "c": [1]}, inputs)) == []
     [problem] = cytomine.refusals(call_with({"a": [1, 2], "b": [1, 2], "c": [1]}, inputs))
     assert (problem.code, problem.message.partition(";")[0]) == ("C214", "input `b` has 2 items and input `c` 1")
-    # A group that lacks an optional member is not compared.
+    # An optional array that is absent is not compared, and links no others.
     assert cytomine.refusals(call_with({"a": [1], "b": [1]}, inputs)) == []
+    assert [problem.code for problem in cytomine.refusals(call_with({"a": [1], "b": [1, 2]}, inputs))] == ["C214"]
+    inputs["b"]["optional"] = True
+    assert cytomine.refusals(call_with({"a": [1, 2], "c": [1]}, inputs)) == []
     # Units of a repeated call are compared one by one.
     repeated = bind(call_with({"a": [], "b": []}, inputs).task, {"a": [[1], [1, 2]], "b": [1], "c": [1]}, each="a")
     assert [problem.code for problem in cytomine.refusals(repeated)] == ["C214"]
@@ -358,6 +361,22 @@ def test_outputs_that_do_not_match_inputs(call_with: CallWith, where: AttemptDir
     assert codes(result) == ["C214"]
     assert "input `i`" in result.message
     assert "output `o`" in result.message
+
+
+def test_an_absent_array_does_not_stop_others_from_matching(call_with: CallWith, where: AttemptDirectory) -> None:
+    inputs = {
+        "i": array("integer"),
+        "absent": {"type": array("string"), "optional": True, "dependencies": {"matching": ["inputs/i"]}},
+    }
+    outputs = {"o": {"type": array("integer"), "dependencies": {"matching": ["inputs/i"]}}}
+    result = finished(call_with({"i": [1, 2]}, inputs, outputs), where, {"o/array.yml": "size: 1", "o/0": "1"})
+    assert (result.reason, codes(result)) == (Reason.UNMATCHED_OUTPUT, ["C214"])
+
+
+def test_inputs_that_match_one_output_match_each_other(call_with: CallWith) -> None:
+    outputs = {"o": {"type": array("integer"), "dependencies": {"matching": ["inputs/a", "inputs/b"]}}}
+    call = call_with({"a": [1, 2], "b": [1]}, {"a": array("integer"), "b": array("integer")}, outputs)
+    assert [problem.code for problem in cytomine.refusals(call)] == ["C214"]
 
 
 def test_nested_arrays_match_at_every_depth_they_share(call_with: CallWith, where: AttemptDirectory) -> None:

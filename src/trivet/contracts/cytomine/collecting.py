@@ -46,8 +46,8 @@ def collect(call: Call, unit: Unit, where: AttemptDirectory, outcome: Outcome) -
         else:
             outputs[port.name] = value
     reader.problems += _extra(call.task.outputs, folder)
-    values = inputs_of(call, unit) | {("outputs", name): value for name, value in outputs.items()}
-    differing = list(unmatched(model.matching, values))
+    written = {("outputs", port.name): outputs.get(port.name) for port in call.task.outputs}
+    differing = list(unmatched(model.links, inputs_of(call, unit) | written))
     problems = (*reader.problems, *differing)
     if not has_errors(problems):
         return UnitResult(unit.name, exit_code=outcome.exit_code, outputs=outputs, problems=problems)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
-from trivet.contracts.cytomine.model import Member
+from trivet.contracts.cytomine.model import Link, Member
 from trivet.contracts.fields import Fields, name_of
 from trivet.tasks.problem import closest
 from trivet.tasks.task import Port
@@ -79,22 +79,9 @@ class Dependencies:
                 good.append((owner, target, fields, index))
         self._links = good
 
-    def groups(self) -> tuple[tuple[Member, ...], ...]:
-        """Arrays that match, directly or through others, each group in the order of the declarations."""
-        parent: dict[Member, Member] = {}
-
-        def root(member: Member) -> Member:
-            while parent.setdefault(member, member) != member:
-                parent[member] = parent[parent[member]]
-                member = parent[member]
-            return member
-
-        for owner, target, _, _ in self._links:
-            parent[root(target)] = root(owner)
-        grouped: dict[Member, list[Member]] = {}
-        for member in parent:
-            grouped.setdefault(root(member), []).append(member)
-        return tuple(tuple(group) for group in grouped.values() if len(group) > 1)
+    def links(self) -> tuple[Link, ...]:
+        """Arrays that match directly, as declared."""
+        return tuple((owner, target) for owner, target, _, _ in self._links)
 
 
 def _target(fields: Fields, reference: str, *steps: str | int) -> Member | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import cast
 
+from trivet.contracts.cytomine.matching import groups
 from trivet.contracts.cytomine.model import Descriptor
 from trivet.tasks import types
 from trivet.tasks.quantities import format_memory
@@ -39,9 +40,9 @@ def _lines(model: Descriptor) -> Iterator[str]:
         yield ""
         rows = [(f"`{port.name}`", _type(port.type), _need(port), _words(model, port)) for port in ports]
         yield from _table(("name", "type", "value" if heading == "Inputs" else "", "description"), rows)
-    if model.matching:
+    if model.links:
         yield from ("", "## Matching arrays", "")
-        for group in model.matching:
+        for group in groups(model.links):
             yield "- " + ", ".join(f"`{side}/{name}`" for side, name in group) + " have the same size"
     yield from ("", "## Authors", "")
     for author in model.authors:

@@ -13,15 +13,18 @@ from trivet.tasks.task import UNLIMITED, Port, Resources
 Member = tuple[str, str]
 """A parameter as dependencies name it: ``inputs`` or ``outputs``, and its id."""
 
+Link = tuple[Member, Member]
+"""Two arrays that must match."""
+
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """A Cytomine task descriptor (v0), read.
 
-    ``matching`` holds the groups of arrays that must have one size: declaring once suffices for both sides, and
-    groups that share a member are one. ``derived_from`` gives the input an output is relative to. ``image_file`` is
-    the place of the image's tar in a bundle, where the descriptor names one. ``image`` and ``archive`` are what the
-    caller named: a reference to use, the bundle it came in (``archive_image``: the tar in it).
+    ``links`` are the arrays that must have one size, as declared: once suffices for both sides. ``derived_from`` gives
+    the input an output is relative to. ``image_file`` is the place of the image's tar in a bundle, where the
+    descriptor names one. ``image`` and ``archive`` are what the caller named: a reference to use, the bundle it came in
+    (``archive_image``: the tar in it).
     """
 
     problems: tuple[Problem, ...] = ()
@@ -40,7 +43,7 @@ class Descriptor:
     internet: bool = False
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
-    matching: tuple[tuple[Member, ...], ...] = ()
+    links: tuple[Link, ...] = ()
     derived_from: Mapping[str, str] = field(default_factory=dict)
     image: str | None = None
     archive: Path | None = None

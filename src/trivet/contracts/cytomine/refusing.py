@@ -8,7 +8,7 @@ from typing import cast
 from trivet.contracts.cytomine import sidecars
 from trivet.contracts.cytomine.judging import Judge
 from trivet.contracts.cytomine.matching import unmatched
-from trivet.contracts.cytomine.model import Descriptor, Member
+from trivet.contracts.cytomine.model import Descriptor
 from trivet.contracts.cytomine.staging import inputs_of
 from trivet.contracts.folding import one_phase
 from trivet.tasks.call import Call
@@ -26,16 +26,10 @@ def refusals(call: Call) -> Sequence[Problem]:
         value = call.values.get(port.name)
         for one in cast("Sequence[Value]", value) if port.name == call.each else (value,):
             judge.judge(port.type, one, ("inputs", port.name))
-    groups = _among_inputs(call.task.document.model)
+    model: Descriptor = call.task.document.model
     together: list[Problem] = []
     for unit in one_phase(call, 0) or ():
         values = inputs_of(call, unit)
-        together += (*unmatched(groups, values), *sidecars.faults(values))
+        together += (*unmatched(model.links, values), *sidecars.faults(values))
     errors = [problem for problem in judge.problems if problem.severity == "error"]
     return list(dict.fromkeys((*errors, *together)))
-
-
-def _among_inputs(model: Descriptor) -> list[list[Member]]:
-    """The matching groups among inputs alone, which can be judged before anything runs."""
-    groups = ([member for member in group if member[0] == "inputs"] for group in model.matching)
-    return [group for group in groups if len(group) > 1]

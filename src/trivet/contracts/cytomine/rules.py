@@ -85,7 +85,7 @@ def examine(data: Any) -> Descriptor:
         internet,
         inputs,
         outputs,
-        dependencies.groups(),
+        dependencies.links(),
         dependencies.derived_from,
     )
 
