@@ -34,7 +34,7 @@ class AttributeTexts:
         for base in reversed(cls.__mro__):
             if base.__module__.startswith("pydantic.") or not hasattr(base, "model_config"):
                 continue
-            for name in vars(base).get("__annotations__", {}):
+            for name in sources.declared(base):
                 found.pop(name, None)
             if base.model_config.get(SETTING, True):
                 found |= self._own(base)
@@ -52,7 +52,7 @@ class AttributeTexts:
         file = getattr(sys.modules.get(cls.__module__), "__file__", None)
         if not file or not file.endswith(".py"):
             return {}
-        declared = set(vars(cls).get("__annotations__", {}))
+        declared = set(sources.declared(cls))
         try:
             node = self._files[file].only_class(cls.__name__) if cls.__qualname__ == cls.__name__ else None
             if node is not None and declared <= sources.annotated_names(node):

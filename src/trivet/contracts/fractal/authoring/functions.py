@@ -135,7 +135,7 @@ def _unnameable(function: Callable[..., Any]) -> Iterator[RefusedError]:
 def _unresolved(function: Callable[..., Any]) -> Iterator[RefusedError]:
     """Annotations written as text that name nothing in the function's module."""
     inner = inspect.unwrap(function)
-    for name, annotation in getattr(inner, "__annotations__", {}).items():
+    for name, annotation in sources.declared(inner).items():
         try:
             typing.get_type_hints(_Annotated(name, annotation), inner.__globals__)
         except Exception as error:  # any expression may stand there

@@ -92,7 +92,7 @@ def _unions(name: str, hint: Any, default: Any, level: int) -> Iterator[str]:
             )
     if type(hint) is type(BaseModel):
         for attribute, info in hint.model_fields.items():
-            inner = hint.__annotations__.get(attribute, info.annotation)
+            inner = sources.declared(hint).get(attribute, info.annotation)
             yield from _unions(f"{name}['{attribute}']", inner, _default_of(info), level + 1)
 
 

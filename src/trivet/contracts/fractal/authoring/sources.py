@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.util import decode_source
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -54,6 +56,15 @@ class SourceFile:
         except (SyntaxError, ValueError):  # cut in a text that begins its lines at the left
             return None
         return tree.body[0] if isinstance(tree.body[0], ast.ClassDef) else None
+
+
+def declared(owner: Any) -> Mapping[str, Any]:
+    """The annotations of a class or a function itself; what can't be resolved is no reason to fail."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(owner, format=annotationlib.Format.FORWARDREF)
+    return vars(owner).get("__annotations__", {}) if isinstance(owner, type) else getattr(owner, "__annotations__", {})
 
 
 class Sources:
