@@ -74,7 +74,10 @@ def command(
         raise click.ClickException(str(error)) from None
     _report(tried, as_json)
     failed = sum(not one.ok for one in tried)
-    print(f"{len(tried)} cases, {failed} failed" + (f"; results in {output}" if output else ""), file=sys.stderr)
+    print(
+        f"{len(tried)} case{'s' * (len(tried) != 1)}, {failed} failed" + (f"; results in {output}" if output else ""),
+        file=sys.stderr,
+    )
     return 1 if failed else 0
 
 

@@ -119,7 +119,7 @@ def decode(raw: bytes, name: str) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or raw[:4].count(0) == 2:
         raise _refused(name, "T003", "the file is UTF-16 text", "save it as UTF-8")
     if b"\x00" in raw:
-        raise _refused(name, "T003", "the file is binary, not text")
+        raise _refused(name, "T003", "the file is binary, not text", "documents are JSON or YAML, bundles zip archives")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
