@@ -691,7 +691,8 @@ def test_variables_may_have_names_that_no_shell_knows(run: Run, tmp_path: Path) 
 
 def test_a_signal_reaches_the_program(run: Run, tmp_path: Path) -> None:
     prepared(tmp_path)
-    script = f"trap 'echo told >{tmp_path}/told; kill $!; exit 0' TERM; sleep 60 >/dev/null 2>&1 & kill -TERM $PPID; wait"
+    told = f"trap 'echo told >{tmp_path}/told; kill $!; exit 0' TERM"
+    script = f"{told}; sleep 60 >/dev/null 2>&1 & kill -TERM $PPID; wait"
     done = run(to_cytomine(kaapana_task(), "sh", "-c", script))
     assert done.returncode == 143
     assert (tmp_path / "told").read_text() == "told\n"
