@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from typing import Any
 
 import docstring_parser
@@ -27,6 +28,8 @@ def cleaned(docstring: str) -> str:
 @pytest.mark.skipif(not VECTORS, reason="the vectors are not here")
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_a_docstring_says_what_the_public_tool_reads(vector: dict[str, Any]) -> None:
+    if "\r" in vector["docstring"] and sys.version_info >= (3, 13):
+        pytest.skip("from Python 3.13 on, the compiler cleans docstrings")
     described = docstrings.read(cleaned(vector["docstring"]), compatible=True)
     assert f"## mod\n{described.text}\n" == vector["docs_info"]
     if "args_descriptions" in vector:
