@@ -151,3 +151,17 @@ def test_task_models_have_the_fields_and_parts_of_the_contract() -> None:
     base: Any = typing.cast("Any", task_models.ParallelTask).__mro__[1]
     with pytest.raises(NotImplementedError):
         _ = base(name="T", executable="e.py", type="x").executable_parallel
+
+
+def test_pydantic_is_imported_in_this_room_only() -> None:
+    import ast
+
+    root = Path(__file__).resolve().parents[4] / "src/trivet"
+    found = set()
+    for path in root.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            if any(name.partition(".")[0] in ("pydantic", "pydantic_core", "docstring_parser") for name in names):
+                found.add(path.parent.relative_to(root).as_posix())
+    assert found == {"contracts/fractal/authoring"}
