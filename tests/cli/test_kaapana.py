@@ -167,9 +167,9 @@ def test_a_project_that_is_begun_passes_its_own_checks_and_tests(trivet: Trivet,
     assert "Ran 4 tests" in tests.stderr
     dockerfile = (tmp_path / "my-tools/Dockerfile").read_text()
     assert 'LABEL IMAGE="my-tools"' in dockerfile
+    assert "LABEL BUILD_IGNORE=" in dockerfile
     files = [path for path in (tmp_path / "my-tools").rglob("*") if path.is_file() and path.suffix != ".pyc"]
     assert not [path for path in files if "@NAME@" in path.read_text()]
-    assert not [path for path in (tmp_path / "my-tools").rglob("*") if path.is_file() and "@NAME@" in path.read_text()]
     assert trivet("new", "kaapana", "my-tools").returncode == 1
 
 
