@@ -64,7 +64,7 @@ def command_line() -> str:
         "| `DOCKER_HOST`, `CONTAINER_HOST` | the socket of Docker, of Podman: `unix:///…` |",
         "",
     ]
-    with click.Context(trivet, info_name="trivet") as context:
+    with click.Context(trivet, info_name="trivet", **trivet.context_settings) as context:
         for command, inner in commands(trivet, context):
             lines += [f"## {inner.command_path}", "", "<!-- not run: the command's own help -->", "```text"]
             lines += [line.rstrip() for line in command.get_help(inner).splitlines()]

@@ -33,7 +33,7 @@ def test_help_lists_every_command(trivet: Trivet) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str) -> None:
-    context = click.Context(group)
+    context = click.Context(group, **group.context_settings)
     command = group.get_command(context, name)
     assert command is not None
     text = command.get_help(click.Context(command, info_name=name, parent=context))
