@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 """Seconds after which something that should have happened is taken for hanging."""
 
@@ -99,3 +101,15 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
             return result
         time.sleep(0.02)
     raise AssertionError(f"waited {PATIENCE} s in vain until {what}")
+
+
+@pytest.fixture(scope="session")
+def base() -> str:
+    """A base image with Python."""
+    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        pytest.skip("no Docker daemon answers")
+    script = [str(ROOT / "scripts/build-base-image.sh"), "docker"]
+    said = subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
+    if said.returncode != 0:
+        pytest.skip(f"no base image with Python can be had: {said.stderr.strip()}")
+    return said.stdout.strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -15,23 +14,10 @@ import pytest
 
 from .conftest import CommandLine
 
-ROOT = Path(__file__).resolve().parents[2]
 NAME = f"made-{os.getpid()}"
 IMAGE = f"org/example/{NAME}:0.1.0"
 
 pytestmark = pytest.mark.docker
-
-
-@pytest.fixture(scope="module")
-def base() -> str:
-    """A base image with Python."""
-    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        pytest.skip("no Docker daemon answers")
-    script = [str(ROOT / "scripts/build-base-image.sh"), "docker"]
-    said = subprocess.run(script, capture_output=True, text=True, timeout=300, check=False)
-    if said.returncode != 0:
-        pytest.skip(f"no base image with Python can be had: {said.stderr.strip()}")
-    return said.stdout.strip()
 
 
 @pytest.fixture(scope="module")
