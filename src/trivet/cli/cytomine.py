@@ -14,14 +14,11 @@ COMMANDS = {
 }
 
 
-@click.group(cls=Commands, table=COMMANDS, invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+@click.group(cls=Commands, table=COMMANDS)
+def command() -> None:
     """What only Cytomine's contract has.
 
     \b
     Example:
       trivet cytomine pack my-task/
     """
-    if context.invoked_subcommand is None:
-        print(context.get_help())

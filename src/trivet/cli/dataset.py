@@ -19,14 +19,11 @@ COMMANDS = {
 }
 
 
-@click.group(cls=Commands, table=COMMANDS, invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+@click.group(cls=Commands, table=COMMANDS)
+def command() -> None:
     """Image lists with attributes and types, as Fractal's tasks work on them.
 
     \b
     Example:
       trivet dataset scan plates --name screen
     """
-    if context.invoked_subcommand is None:
-        print(context.get_help())

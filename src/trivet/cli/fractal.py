@@ -12,14 +12,11 @@ COMMANDS = {
 }
 
 
-@click.group(cls=Commands, table=COMMANDS, invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+@click.group(cls=Commands, table=COMMANDS)
+def command() -> None:
     """What only Fractal's contract has: for authors of packages of tasks.
 
     \b
     Example:
       trivet fractal manifest check --package my_tasks
     """
-    if context.invoked_subcommand is None:
-        print(context.get_help())

@@ -37,7 +37,7 @@ class Commands(click.Group):
 
     def __init__(self, *words: Any, table: Mapping[str, tuple[str, str]], **settings: Any) -> None:
         """``table`` holds of every command the module and its line of help."""
-        super().__init__(*words, **settings)
+        super().__init__(*words, **{"invoke_without_command": True, **settings})
         self.table = table
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -48,6 +48,13 @@ class Commands(click.Group):
             return None
         command: click.Command = import_module(self.table[cmd_name][0]).command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Invoke the command that is named; show the help when none is."""
+        result = super().invoke(ctx)
+        if ctx.invoked_subcommand is None:
+            print(ctx.get_help())
+        return result
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,20 +75,16 @@ class Commands(click.Group):
     cls=Commands,
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    invoke_without_command=True,
     epilog="Every command has its own help and an example: trivet COMMAND --help",
 )
 @click.version_option(__version__, "--version", prog_name="trivet", message="%(prog)s %(version)s")
-@click.pass_context
-def trivet(context: click.Context) -> None:
+def trivet() -> None:
     """Read, check and run image-analysis tasks of Kaapana, Cytomine and Fractal.
 
     \b
     Example:
       trivet check my-task/
     """
-    if context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 def show_usage(error: click.UsageError) -> None:

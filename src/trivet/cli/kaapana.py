@@ -14,14 +14,11 @@ COMMANDS = {
 }
 
 
-@click.group(cls=Commands, table=COMMANDS, invoke_without_command=True)
-@click.pass_context
-def command(context: click.Context) -> None:
+@click.group(cls=Commands, table=COMMANDS)
+def command() -> None:
     """What only Kaapana's contract has.
 
     \b
     Example:
       trivet kaapana merge task.json
     """
-    if context.invoked_subcommand is None:
-        print(context.get_help())
