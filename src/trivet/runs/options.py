@@ -28,6 +28,9 @@ class Options:
     ``command_as_args``: the task's command becomes the arguments of the image's own entrypoint. ``namespace`` is that
     of Kubernetes, before the one the task names. ``into_existing``: outputs that are directories go into existing ones,
     where files replace those of their name and everything else stays; for callers whose users know no better.
+    ``cold``: every unit is a process of its own from the start, nothing is imported ahead. ``retries``: how often a
+    unit is started again when it failed for a reason that may pass. ``site`` is the configuration of a cluster (a
+    file).
     """
 
     engine: str = "local"
@@ -43,12 +46,17 @@ class Options:
     command_as_args: bool = False
     namespace: str | None = None
     into_existing: bool = False
+    cold: bool = False
+    retries: int = 0
+    site: str | None = None
 
     def __post_init__(self) -> None:
         if self.slots is not None and self.slots < 1:
             raise ValueError("at least one unit must be able to run at once")
         if self.time_limit is not None and self.time_limit <= 0:
             raise ValueError("a time limit must be longer than nothing")
+        if self.retries < 0:
+            raise ValueError("a unit can't be started again less than never")
         if self.user not in (None, CALLER) and not _USER.fullmatch(str(self.user)):
             raise ValueError(f"the user {self.user!r} is neither `{CALLER}` nor numbers (UID or UID:GID)")
 
@@ -72,6 +80,8 @@ class Options:
             changes["notes"] = (*invocation.notes, Problem("B021", message, "info"))
         if self.time_limit is not None:
             changes["time_limit"] = self.time_limit
+        if self.cold and invocation.warm:
+            changes["warm"] = False
         if self.grace != invocation.grace:
             changes["grace"] = self.grace
         if isinstance(invocation.program, ContainerImage):

@@ -30,10 +30,18 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class AttemptDirectory:
-    """Where an attempt may write. Nothing exists until `make` is called, so a unit that needs no file costs none."""
+    """Where an attempt may write. Nothing exists until `make` is called, so a unit that needs no file costs none.
+
+    ``prefix`` begins the names of files where several attempts share one directory.
+    """
 
     attempt: AttemptId
     root: Path
+    prefix: str = ""
+
+    def file(self, name: str) -> Path:
+        """The attempt's own file of that name, directly in its directory."""
+        return self.root / f"{self.prefix}{name}"
 
     def make(self, *parts: str) -> Path:
         """A directory below this attempt's own, created when absent."""
@@ -91,6 +99,10 @@ class Invocation:
     None lets the engine choose. ``time_limit`` and ``grace`` in seconds. ``title`` is what people call it, ``labels``
     are put on containers and pods beside the engine's own. ``login`` is for the registry of the image. ``notes`` is
     what staging wants said about this attempt; no engine reads it.
+
+    ``warm``: the command is a Python interpreter and a script, and nothing forbids an engine to import the script once
+    and to fork for each unit. ``meta`` says in the words of Fractal's meta data what a batch system is asked for; other
+    engines pass it over.
     """
 
     program: Program
@@ -110,6 +122,8 @@ class Invocation:
     login: Login | None = None
     pod: PodSettings | None = None
     notes: tuple[Problem, ...] = ()
+    warm: bool = False
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def test_the_command_is_the_script_with_two_options_in_its_own_directory(call_of
     where = AttemptDirectory("r/u/1", tmp_path / "r/u/1")
     invocation = fractal.stage(call, unit, where)
     assert invocation.command == (sys.executable, f"{call.task.document.base}/c.py")
-    assert invocation.args == ("--args-json", f"{where.root}/args.json", "--out-json", f"{where.root}/out.json")
+    assert invocation.args == ("--args-json", f"{where.root}/args.json", "--out-json", f"{where.root}/metadiff.json")
     assert invocation.workdir == str(where.root)
     assert invocation.resources.memory == 100 * 2**20
     assert [path.name for path in where.root.iterdir()] == ["args.json"]
@@ -148,7 +148,7 @@ def test_new_images_outside_of_zarr_dir_are_refused_and_given_ones_are_not(call_
     assert result.reason is Reason.INVALID_OUTPUT
     (problem,) = result.problems
     assert problem.path == ("image_list_updates", 0, "zarr_url")
-    assert problem.file.endswith("out.json")
+    assert problem.file.endswith("metadiff.json")
 
 
 def test_removed_images_are_not_gone_on_with(call_of: Any, stage: Any) -> None:
@@ -209,7 +209,7 @@ def test_no_output_makes_collecting_or_concluding_raise(tmp_path_factory: Any, o
     call = bind(TASK, {"zarr_urls": ["/zd/a", "/zd/b"], "zarr_dir": "/zd"})
     root = tmp_path_factory.getbasetemp() / "fuzz"
     root.mkdir(exist_ok=True)
-    (root / "out.json").write_text(json.dumps(output))
+    (root / "metadiff.json").write_text(json.dumps(output))
     unit = Unit("non_par") if phase == 0 else Unit("par-000000-0000000", 1, {"zarr_url": "/zd/a", "init_args": {}})
     result = fractal.collect(call, unit, AttemptDirectory("a", root), Outcome(0))
     if phase == 0:

@@ -30,7 +30,7 @@ def collect(call: Call, unit: Unit, where: AttemptDirectory, outcome: Outcome) -
     if failed is not None:
         return failed
     problems: list[Problem] = []
-    path = where.root / OUTPUT
+    path = where.file(OUTPUT)
     data = _read(path, problems)
     note: Any = None
     outputs: dict[str, Any] = {}

@@ -18,7 +18,7 @@ from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.values import FileRef, Value
 from trivet.tasks.work import AttemptDirectory, Invocation, Unit
 
-ARGUMENTS, OUTPUT = "args.json", "out.json"
+ARGUMENTS, OUTPUT = "args.json", "metadiff.json"
 
 
 def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
@@ -35,13 +35,13 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         hint = "install the package, and name it (and its environment) instead of this file"
         raise ProblemsError([Problem("F020", f"{script} does not exist", hint=hint)])
     root = where.make()
-    arguments = root / ARGUMENTS
+    arguments = where.file(ARGUMENTS)
     text = json.dumps(arguments_of(call, unit), indent=2, allow_nan=False)
     arguments.write_text(text + "\n", encoding="utf-8")
     return Invocation(
         call.task.program,
         (interpreter(prefix_of(document)), script),
-        args=("--args-json", str(arguments), "--out-json", str(root / OUTPUT)),
+        args=("--args-json", str(arguments), "--out-json", str(where.file(OUTPUT))),
         workdir=str(root),
         resources=resources_of(entry.get(f"meta_{part}")),
         network=True,

@@ -1,0 +1,1 @@
+"""Workflows: connected tasks, and jobs, each one execution of a workflow on a dataset."""
