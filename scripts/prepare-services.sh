@@ -1,5 +1,5 @@
 #!/bin/sh
-# Have the services that some tests need: Docker, Podman, PostgreSQL, Chromium. As root on Debian or Ubuntu what is
+# Have the services that some tests need: Docker, Podman, PostgreSQL, Chromium, SLURM. As root on Debian or Ubuntu what is
 # missing is installed and a Docker daemon is started; elsewhere nothing changes, and tests without their service are
 # skipped.
 set -u
@@ -11,6 +11,8 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     # runc beside podman: Debian's default, crun, refuses machines whose control groups are hybrid.
     command -v podman >/dev/null 2>&1 || missing="$missing podman runc"
     command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+    command -v slurmctld >/dev/null 2>&1 || missing="$missing slurmctld slurmd slurm-client munge"
+    command -v slurmdbd >/dev/null 2>&1 || missing="$missing slurmdbd mariadb-server"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
     if [ -n "$missing" ]; then
         echo "installing$missing"

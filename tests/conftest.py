@@ -87,6 +87,27 @@ def kubernetes() -> Iterator[KubernetesApi]:
 
 
 @pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cluster of three nodes with two CPUs each; the directory it lives in. SLURM's commands find it."""
+    yield from _cluster(tmp_path_factory.mktemp("slurm"), "no")
+
+
+def _cluster(home: Path, accounting: str) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIVET_SLURM", str(home))
+        patch.setenv("TRIVET_SLURM_ACCOUNTING", accounting)
+        try:
+            start = [str(SCRIPTS / "start-slurm.sh")]
+            said = subprocess.run(start, capture_output=True, text=True, timeout=600, check=False)
+            if said.returncode != 0:
+                pytest.skip(f"no SLURM could be started: {said.stderr.strip()[-500:]}")
+            patch.setenv("SLURM_CONF", said.stdout.partition("=")[2].strip())
+            yield home
+        finally:
+            subprocess.run([str(SCRIPTS / "stop-slurm.sh")], capture_output=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="session")
 def docker() -> str:
     """The name of the runtime, once a daemon answers."""
     return _answering("docker")

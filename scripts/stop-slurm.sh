@@ -1,0 +1,28 @@
+#!/bin/bash
+# End the cluster of start-slurm.sh with all its jobs, and remove its state. munged goes on: others may use it.
+#   TRIVET_SLURM   where it lives (default /var/tmp/trivet-slurm-UID)
+set -u
+home=${TRIVET_SLURM:-/var/tmp/trivet-slurm-$(id -u)}
+[ -s "$home/port" ] || exit 0
+export SLURM_CONF=$home/slurm.conf
+port=$(cat "$home/port")
+
+end() {
+    local pid
+    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] || return 0
+    kill "$2" "$pid" 2>/dev/null || return 0
+    for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
+    kill -KILL "$pid" 2>/dev/null
+}
+
+timeout 10 scancel --state=PENDING --user=root >/dev/null 2>&1
+# The processes of all jobs, wherever they are in the nodes' control groups, slurmstepd included.
+for group in /sys/fs/cgroup/freezer/slurm_t"${port}"n* /sys/fs/cgroup/memory/slurm_t"${port}"n*; do
+    [ -d "$group" ] && find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null
+done
+for file in "$home"/pid/t* "$home/pid/slurmctld" "$home/pid/slurmdbd"; do end "$file" -TERM; done
+end "$home/mariadb/pid" -KILL
+for group in /sys/fs/cgroup/*/slurm_t"${port}"n*; do
+    [ -d "$group" ] && find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+done
+rm -rf "$home"
