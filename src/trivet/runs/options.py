@@ -9,7 +9,7 @@ from typing import Any
 
 from trivet.tasks.problem import Problem
 from trivet.tasks.task import ContainerImage, Resources
-from trivet.tasks.work import Invocation, PodSettings
+from trivet.tasks.work import THREADS, Invocation, PodSettings
 
 CALLER = "caller"
 """The user who starts a run, as the user that a container runs as."""
@@ -80,6 +80,9 @@ class Options:
             changes["notes"] = (*invocation.notes, Problem("B021", message, "info"))
         if self.time_limit is not None:
             changes["time_limit"] = self.time_limit
+        if self.cpus is not None:  # staging has told libraries how many threads, by what the task's word was
+            told = dict.fromkeys(THREADS & invocation.environment.keys(), str(max(int(self.cpus), 1)))
+            changes["environment"] = {**invocation.environment, **told}
         if self.cold and invocation.warm:
             changes["warm"] = False
         if self.grace != invocation.grace:

@@ -44,7 +44,9 @@ def rehearse(call: Call, options: Options, show_secrets: bool = False) -> Iterat
     room = contract(call.task.contract)
     with tempfile.TemporaryDirectory(prefix="trivet-") as place:
         for unit in room.plan(call, 0, ()) or ():
-            where = AttemptDirectory(f"{RUN}/{unit.name}/1", Path(place) / "work" / unit.name / "1")
+            where = AttemptDirectory(
+                f"{RUN}/{unit.name}/1", Path(place) / "work" / unit.name / "1", cache=Path(place) / "cache"
+            )
             invocation = options.applied(room.stage(call, unit, where))
             attempt = Attempt(where.attempt, invocation)
             documents = (

@@ -12,6 +12,19 @@ from trivet.tasks.states import Reason, RunState
 from trivet.tasks.task import UNLIMITED, Program, Resources
 from trivet.tasks.values import Value
 
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "BLOSC_NTHREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
+"""Variables by which numerical libraries are told how many threads to start; without, one for each CPU there is."""
+
 AttemptId = str
 """``<run>/<unit>/<number>``; given to the engine as the name of what it starts."""
 
@@ -32,12 +45,14 @@ class Unit:
 class AttemptDirectory:
     """Where an attempt may write. Nothing exists until `make` is called, so a unit that needs no file costs none.
 
-    ``prefix`` begins the names of files where several attempts share one directory.
+    ``prefix`` begins the names of files where several attempts share one directory. ``cache`` is a directory that all
+    attempts share, for what tasks keep beyond one (None: there is none).
     """
 
     attempt: AttemptId
     root: Path
     prefix: str = ""
+    cache: Path | None = None
 
     def file(self, name: str) -> Path:
         """The attempt's own file of that name, directly in its directory."""

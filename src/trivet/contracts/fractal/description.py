@@ -7,13 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from trivet.contracts.fractal import environment, legacy
+from trivet.contracts.fractal import commands, environment, legacy
 from trivet.contracts.fractal.manifest import (
+    IDENTITY,
     METADATA,
     NON_PARALLEL,
     PARALLEL,
     PARTS,
     RESERVED,
+    has_part,
     prefix_of,
     type_of,
 )
@@ -21,7 +23,7 @@ from trivet.contracts.fractal.ports import ports_of
 from trivet.contracts.fractal.rules import supplied
 from trivet.tasks.document import Document
 from trivet.tasks.task import UNLIMITED, Environment, Port, Resources, Task
-from trivet.tasks.types import Array, Json, String, Zarr
+from trivet.tasks.types import Array, Json, Zarr
 
 PREFIXES = {NON_PARALLEL: "init.", PARALLEL: "compute."}
 """What stands before an argument's name when both parts of a compound task have one of that name."""
@@ -40,10 +42,13 @@ OUTPUTS = (
 def tasks(document: Document) -> Sequence[Task]:
     """The tasks of a manifest without errors. Those whose executables don't fit their type are left out."""
     prefix = prefix_of(document)
-    name, versions = environment.identity(document.base, prefix, document.texts.get(METADATA, ""))
+    registered = document.texts.get(IDENTITY)
+    if registered is not None:
+        name, versions = environment.registered(registered)
+    else:
+        name, versions = environment.identity(document.base, prefix, document.texts.get(METADATA, ""))
     program = Environment(prefix, versions)
-    describe = _legacy_task if document.kind == "manifest-v1" else _task
-    found = (describe(document, entry, program, name) for entry in document.data["task_list"])
+    found = (_task(document, entry, program, name) for entry in document.data["task_list"])
     return tuple(task for task in found if task is not None)
 
 
@@ -72,7 +77,7 @@ def _memory(amount: Any) -> int | None:
 def _task(document: Document, entry: Mapping[str, Any], program: Environment, package: str) -> Task | None:
     kind = type_of(entry) or ""
     parts = PARTS[kind]
-    if any(entry.get(f"executable_{part}") is None for part in parts):
+    if not all(has_part(entry, part) for part in parts):
         return None
     schemas = {part: entry.get(f"args_schema_{part}") for part in parts}
     # Given from outside: all that the runner supplies, but not what the first part hands to the second.
@@ -90,10 +95,7 @@ def _task(document: Document, entry: Mapping[str, Any], program: Environment, pa
         description=entry.get("docs_info") or "",
         namespace=package,
         version=program.versions.get(package, ""),
-        command=(
-            environment.interpreter(program.prefix),
-            *(f"{document.base}/{entry[f'executable_{part}']}" for part in parts),
-        ),
+        command=commands.shown(document, entry, [f"_{part}" for part in parts]),
         network=True,
         repeats="zarr_url" if kind == "parallel" else None,
         open_inputs=any(schema is None for schema in schemas.values()),
@@ -107,32 +109,3 @@ def _arguments(schemas: Mapping[str, Any]) -> Iterator[Port]:
     for part, ports in found.items():
         for port in ports:
             yield port if counts.count(port.name) == 1 else replace(port, name=PREFIXES[part] + port.name)
-
-
-def _legacy_task(document: Document, entry: Mapping[str, Any], program: Environment, package: str) -> Task:
-    """A task of a version 1 manifest, for showing."""
-    data = [
-        Port("input_paths", Array(String(), min_size=1), description="Directories of the input dataset."),
-        Port("output_path", String(), "inout", "Directory of the output dataset."),
-        Port("metadata", Json({"type": "object"}), description="What earlier tasks said of the dataset."),
-    ]
-    parallel = legacy.is_parallel(entry)
-    if parallel:
-        data.append(Port("component", String(), description="The part of the dataset to process, below output_path."))
-    return Task(
-        contract="fractal",
-        name=entry["name"],
-        inputs=(*data, *ports_of(entry.get("args_schema") or {}, legacy.RESERVED_V1)),
-        outputs=(Port("metadata", Json({"type": "object"}), "out", "What this task says of the dataset."),),
-        program=program,
-        document=document,
-        resources=resources_of(entry.get("meta")),
-        title=entry["name"],
-        description=entry.get("docs_info") or "",
-        namespace=package,
-        version=program.versions.get(package, ""),
-        command=(environment.interpreter(program.prefix), f"{document.base}/{entry['executable']}"),
-        network=True,
-        repeats="component" if parallel else None,
-        open_inputs=entry.get("args_schema") is None,
-    )

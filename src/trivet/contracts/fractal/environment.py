@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+from trivet.tasks.work import THREADS
+
+CACHE = "FRACTAL_CACHE_DIR"
 
 
 def interpreter(prefix: str | None) -> str:
@@ -44,6 +50,12 @@ def identity(root: str, prefix: str | None, metadata: str = "") -> tuple[str, di
     return name, {name: version} if version else {}
 
 
+def registered(text: str) -> tuple[str, dict[str, str]]:
+    """Name and versions of a registered package, by what its document has attached."""
+    data = json.loads(text)
+    return data["name"], data["versions"]
+
+
 def _header(metadata: str) -> tuple[str, str]:
     """Name and version of a distribution by its metadata."""
     fields = dict(line.split(": ", 1) for line in metadata.partition("\n\n")[0].splitlines() if ": " in line)
@@ -71,3 +83,18 @@ def _project(root: Path) -> tuple[str, str]:
             except (OSError, ValueError, AttributeError):
                 return "", ""
     return "", ""
+
+
+def surroundings(meta: Mapping[str, Any], cache: Path | None) -> dict[str, str]:
+    """Variables that a unit is given beyond those of the user, whose own word counts.
+
+    Libraries start as many threads as the part's meta data ask for CPUs (1 without a word). ``FRACTAL_CACHE_DIR``
+    (Fractal, command line) is below ``cache``, and is made.
+    """
+    cpus = meta.get("cpus_per_task")
+    threads = cpus if isinstance(cpus, int) and not isinstance(cpus, bool) and cpus > 0 else 1
+    given = dict.fromkeys(THREADS, str(threads))
+    if cache is not None and CACHE not in os.environ:
+        (cache / "fractal").mkdir(parents=True, exist_ok=True)
+        given[CACHE] = str(cache / "fractal")
+    return {name: value for name, value in given.items() if name not in os.environ}

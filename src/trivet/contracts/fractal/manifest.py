@@ -14,8 +14,14 @@ if TYPE_CHECKING:
     from trivet.tasks.problem import Problem
 
 FILE_NAME = "__FRACTAL_MANIFEST__.json"
+V1 = "manifest-v1"
+"""The kind of a document that is a manifest of version 1."""
+
 METADATA = "METADATA"
 """The attachment with the metadata of the distribution a manifest belongs to, where one is known."""
+
+IDENTITY = "package.json"
+"""The attachment that says of which registered package, and in which versions, the tasks of a document are."""
 
 NON_PARALLEL, PARALLEL = "non_parallel", "parallel"
 """The two parts a task may have; also the endings of the names of their fields."""
@@ -29,8 +35,14 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 }
 """The five types of tasks, each with the parts it runs, in order."""
 
+WORKFLOW = "workflow"
+"""The kind of the document that is no manifest, but names tasks of several packages."""
+
 RESERVED = ("zarr_url", "zarr_urls", "zarr_dir", "init_args")
 """Arguments that the runner supplies; nobody else may."""
+
+_OF_WORKFLOWS = {"task", "args_parallel", "args_non_parallel", "type_filters"}
+"""Keys of a workflow's task that no task of a manifest has."""
 
 
 class Origin:
@@ -77,12 +89,22 @@ def type_of(entry: Mapping[str, Any]) -> str | None:
     declared = entry.get("type")
     if declared is not None:
         return str(declared)
-    init, compute = entry.get("executable_non_parallel"), entry.get("executable_parallel")
-    if init is not None and compute is not None:
+    init, compute = (has_part(entry, part) for part in (NON_PARALLEL, PARALLEL))
+    if init and compute:
         return "compound"
-    if init is not None:
+    if init:
         return "non_parallel"
-    return "parallel" if compute is not None else None
+    return "parallel" if compute else None
+
+
+def has_part(entry: Mapping[str, Any], part: str) -> bool:
+    """Whether a task says how that part of it is started: by an executable, or by a command if it was registered."""
+    return entry.get(f"executable_{part}") is not None or entry.get(f"command_{part}") is not None
+
+
+def is_registered(document: Document) -> bool:
+    """Whether the document comes from Trivet's own packages: its tasks may have commands instead of executables."""
+    return IDENTITY in document.texts
 
 
 def is_converter(kind: str) -> bool:

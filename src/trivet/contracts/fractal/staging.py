@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from trivet.contracts.folding import value_of
+from trivet.contracts.fractal.commands import command_of, is_script
 from trivet.contracts.fractal.description import PREFIXES, resources_of
-from trivet.contracts.fractal.environment import interpreter
-from trivet.contracts.fractal.manifest import PARTS, RESERVED, entry_of, prefix_of, type_of
+from trivet.contracts.fractal.environment import surroundings
+from trivet.contracts.fractal.manifest import PARTS, RESERVED, entry_of, type_of
 from trivet.contracts.fractal.rules import supplied
 from trivet.datasets.urls import normalize_url
 from trivet.tasks.call import Call
-from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.values import FileRef, Value
 from trivet.tasks.work import AttemptDirectory, Invocation, Unit
 
@@ -25,26 +24,27 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     """Write the arguments and say how to start the unit (Fractal, arguments file and command line).
 
     The output file is not made: a task refuses to start when it exists. The unit works in its own directory.
-    Raises ProblemsError when the task's script is not there.
+    Raises ProblemsError when the task's script or program is not there.
     """
     document = call.task.document
     entry = entry_of(document, call.task.name)
     part = part_of(call, unit)
-    script = f"{document.base}/{entry[f'executable_{part}']}"
-    if not os.path.isfile(script):  # noqa: PTH113
-        hint = "install the package, and name it (and its environment) instead of this file"
-        raise ProblemsError([Problem("F020", f"{script} does not exist", hint=hint)])
+    command = command_of(document, entry, f"_{part}")
+    meta = entry.get(f"meta_{part}") or {}
     root = where.make()
     arguments = where.file(ARGUMENTS)
     text = json.dumps(arguments_of(call, unit), indent=2, allow_nan=False)
     arguments.write_text(text + "\n", encoding="utf-8")
     return Invocation(
         call.task.program,
-        (interpreter(prefix_of(document)), script),
+        command,
         args=("--args-json", str(arguments), "--out-json", str(where.file(OUTPUT))),
+        environment=surroundings(meta, where.cache),
         workdir=str(root),
-        resources=resources_of(entry.get(f"meta_{part}")),
+        resources=resources_of(meta),
         network=True,
+        warm=is_script(command) and not meta.get("needs_gpu"),
+        meta=meta,
     )
 
 
@@ -73,7 +73,7 @@ def arguments_of(call: Call, unit: Unit) -> dict[str, Any]:
         arguments[name] = _normalized(value) if name != "init_args" else value
     for name, port in _own_arguments(call, entry, part):
         if port in unit.values or port in call.values:
-            arguments[name] = _plain(value_of(call, unit, port))
+            arguments[name] = plain(value_of(call, unit, port))
     return arguments
 
 
@@ -103,12 +103,12 @@ def _normalized(value: Value) -> Value:
     return list(dict.fromkeys(normalize_url(url) for url in cast("Sequence[str]", value)))
 
 
-def _plain(value: Value) -> Any:
+def plain(value: Value) -> Any:
     """A value as JSON data: a file by its path."""
     if isinstance(value, FileRef):
         return value.path
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value
