@@ -308,7 +308,8 @@ class Driver:
 
     def _where(self, number: int) -> AttemptDirectory:
         name = self._progress.units[number].name
-        return AttemptDirectory(self._progress.attempt(number), self._work / f"{name}/1")
+        cache = self.directory.path.parent.parent / "cache"
+        return AttemptDirectory(self._progress.attempt(number), self._work / f"{name}/1", cache=cache)
 
 
 def _told(error: Exception) -> str:

@@ -44,15 +44,17 @@ def rehearse(call: Call, options: Options, show_secrets: bool = False) -> Iterat
     room = contract(call.task.contract)
     with tempfile.TemporaryDirectory(prefix="trivet-") as place:
         for unit in room.plan(call, 0, ()) or ():
-            where = AttemptDirectory(
-                f"{RUN}/{unit.name}/1", Path(place) / "work" / unit.name / "1", cache=Path(place) / "cache"
-            )
+            root = Path(place) / "work" / unit.name / "1"
+            where = AttemptDirectory(f"{RUN}/{unit.name}/1", root, cache=Path(place) / "cache")
             invocation = options.applied(room.stage(call, unit, where))
             attempt = Attempt(where.attempt, invocation)
             documents = (
                 _on_kubernetes(attempt, show_secrets) if options.engine == KUBERNETES else _here(attempt, options)
             )
-            shown = tuple(_moved(document, place, str(home() / "runs" / RUN)) for document in documents)
+            shown = tuple(
+                _moved(_moved(document, f"{place}/cache", str(home() / "cache")), place, str(home() / "runs" / RUN))
+                for document in documents
+            )
             yield Rehearsal(unit.name, shown, invocation.notes)
 
 

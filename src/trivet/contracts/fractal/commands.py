@@ -70,6 +70,7 @@ def faults(command: str) -> Iterator[str]:
 
 def is_script(command: Sequence[str]) -> bool:
     """Whether a command is nothing but a Python and a script."""
-    return (
-        len(command) == 2 and _PYTHON.fullmatch(command[0].rpartition("/")[2]) is not None and command[1][-3:] == ".py"
-    )
+    if len(command) != 2:
+        return False
+    program, script = command
+    return _PYTHON.fullmatch(program.rpartition("/")[2]) is not None and script.endswith(".py")
