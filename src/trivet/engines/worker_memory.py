@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import zlib
-from typing import Any, Optional
+from typing import Any, Iterator, Optional
 
 JOIN = 'echo $$ > "$0" && exec "$@"'
 ENTRIES = {  # version: its limit, its limit of memory and swap, its peak, its count of kills
@@ -147,30 +147,49 @@ def group_memory(group: int) -> int:
     return total
 
 
-def candidates() -> list[tuple[str, int]]:
-    """Cgroup directories of this process under which others may be made, with the version of the hierarchy.
-
-    In version 2 a group that holds processes can't limit its children: there it is the group above, where it is
-    delegated and this process's own group sets no limit that would be escaped.
-    """
+def own_groups() -> Iterator[tuple[str, str, int]]:
+    """The cgroups with memory that this process is in: directory, mount point, version of the hierarchy."""
     try:
         with open("/proc/self/cgroup") as file:
             own = [line.rstrip("\n").split(":", 2) for line in file]
         with open("/proc/self/mountinfo") as file:
             mounts = [line.split() for line in file]
     except OSError:
-        return []
-    found = []
+        return
     for fields in mounts:
         root, mount, kind, options = fields[3], fields[4], fields[fields.index("-") + 1], fields[-1].split(",")
         for _, controllers, path in own:
             inside = path[len(root) :] if root != "/" and path.startswith(root) else path
             where = mount + inside.rstrip("/")
             if kind == "cgroup" and "memory" in options and "memory" in controllers.split(","):
-                found.append((where, 1))
+                yield where, mount, 1
             elif kind == "cgroup2" and controllers == "":
-                found += [(path, 2) for path in delegated(where, mount)]
+                yield where, mount, 2
+
+
+def candidates() -> list[tuple[str, int]]:
+    """Cgroup directories of this process under which others may be made, with the version of the hierarchy.
+
+    In version 2 a group that holds processes can't limit its children: there it is the group above, where it is
+    delegated and this process's own group sets no limit that would be escaped.
+    """
+    found: list[tuple[str, int]] = []
+    for where, mount, version in own_groups():
+        found += [(where, 1)] if version == 1 else [(path, 2) for path in delegated(where, mount)]
     return found
+
+
+def own_kills() -> int:
+    """How many processes the kernel has killed for want of memory in the cgroup of this one; 0 where it can't tell."""
+    total = 0
+    for where, _, version in own_groups():
+        try:
+            with open(os.path.join(where, ENTRIES[version][3])) as file:
+                words = file.read().split()
+        except OSError:
+            continue
+        total += int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
+    return total
 
 
 def delegated(own: str, mount: str) -> list[str]:
