@@ -31,6 +31,7 @@ def tasks(
     path, name = split(target)
     found: list[Task] = []
     problems: list[Problem] = []
+    workflows: list[str] = []
     for source in find(path, python):
         if image is not None:
             source = replace(source, image=image)
@@ -43,6 +44,8 @@ def tasks(
                     from trivet.contracts.kaapana.user_input import applied
 
                     document = applied(document, user_input, name)
+                if document.kind == "workflow":
+                    workflows.append(source.name)
                 found += contract(document.contract).tasks(document)
         except ProblemsError as error:
             problems += error.problems
@@ -54,6 +57,8 @@ def tasks(
         else:
             problems.append(Problem("T016", f"there is no task `{name}`", hint=closest(name, names), file=path))
     if not found:
+        hint = "run it with trivet job run FILE --dataset NAME"
+        problems += (Problem("T020", "this is a workflow, not a task", hint=hint, file=file) for file in workflows)
         raise ProblemsError(problems)
     if image is not None:
         found = [replace(task, program=ContainerImage(image)) for task in found]
