@@ -37,6 +37,6 @@ docs: ## Build the documentation into site/
 	.venv/bin/zensical build --clean --strict
 
 clean: ## Remove what the other targets made, the environments included
-	rm -rf .venv .venv-tiny-tasks demo-results site dist build
+	rm -rf .venv .venv-tiny-tasks .venv-fractal-core demo-results site dist build
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,8 +3,8 @@
 #
 # GROUP is a dependency group of pyproject.toml (demo, test, lint, docs, dev). `.venv` gets Trivet itself, editable, with
 # the groups, in the versions of requirements.lock; for demo, test and dev the tasks of examples/fractal get
-# `.venv-tiny-tasks`, an environment of their own. Nothing is done for what is there already. PYTHON names the interpreter
-# to use (3.11 or later).
+# `.venv-tiny-tasks`, an environment of their own, and for test and dev public packages of Fractal tasks get
+# `.venv-fractal-core`. Nothing is done for what is there already. PYTHON names the interpreter to use (3.11 or later).
 set -eu
 cd "$(dirname "$0")/.."
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -54,6 +54,16 @@ install() { # directory what pip-arguments...
     fi
 }
 
+install_public_tasks() { # directory requirements
+    if ! [ "$1/.has-tasks" -nt "$2" ]; then
+        echo "installing into $1: $2"
+        # uv takes seconds where pip takes a minute, but does not know pip's configuration.
+        .venv/bin/uv pip install --quiet --compile-bytecode --python "$1/bin/python" --requirement "$2" ||
+            "$1/bin/python" -m pip install -qq --requirement "$2" || no_download
+        touch "$1/.has-tasks"
+    fi
+}
+
 no_download() {
     fail "pip could not install what is needed; its reason is above." \
         "A package index must be reachable: PyPI, or the one that \`pip config list\` names."
@@ -76,6 +86,8 @@ for group in "$@"; do
         make_environment .venv-tiny-tasks
         # The tests have the plates read by ngio, a public reader.
         install .venv-tiny-tasks ngio --editable 'examples/fractal/tiny-tasks[ngio]'
+        make_environment .venv-fractal-core
+        install_public_tasks .venv-fractal-core examples/fractal/nuclei-plate/requirements.txt
         ;;
     esac
 done

@@ -19,8 +19,9 @@ from trivet.testing.archives import busybox_archive
 from trivet.testing.kubernetes import KubernetesApi
 from trivet.testing.registries import FakeRegistry, RealRegistry
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
-CORPUS = Path(__file__).resolve().parents[1] / "../shared/corpus"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "scripts"
+CORPUS = ROOT / "../shared/corpus"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -105,6 +106,15 @@ def _cluster(home: Path, accounting: str) -> Iterator[Path]:
             yield home
         finally:
             subprocess.run([str(SCRIPTS / "stop-slurm.sh")], capture_output=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="session")
+def fractal_core() -> Path:
+    """An environment with public packages of Fractal tasks: fractal-tasks-core and fractal-uzh-converters."""
+    prefix = ROOT / ".venv-fractal-core"
+    if not (prefix / ".has-tasks").exists():
+        pytest.skip("needs the environment of public Fractal tasks: scripts/prepare.sh test")
+    return prefix
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").glob("*/*/README.md"))]
+ENVIRONMENTS = (".venv-tiny-tasks", ".venv-fractal-core")
 MARK = re.compile(r"<!-- (not run|needs|exit|file): (.+?) -->")
 COMMAND = re.compile(r"(\$ |(trivet|make|docker|podman|python3?|pip) )")
 RUN = r"\d{8}-\d{6}-[0-9a-f]{4}"
@@ -110,7 +111,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
         directory = tmp_path_factory.mktemp(page.stem)
         left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "data", "*.tar", "*.zip")
         shutil.copytree(ROOT / "examples", directory / "examples", ignore=left_out)
-        for name in (".venv-tiny-tasks", "docs"):
+        for name in (*ENVIRONMENTS, "docs"):
             (directory / name).symlink_to(ROOT / name)
         return directory
 
@@ -154,8 +155,9 @@ def demand(block: Block) -> None:
             pytest.skip(f"needs Docker{needs.removeprefix('image').removeprefix('docker')}; try make images")
     elif needs:
         pytest.fail(f"unknown need: {needs}")
-    if any(".venv-tiny-tasks" in line for line in block.lines) and not (ROOT / ".venv-tiny-tasks").is_dir():
-        pytest.skip("needs the environment of the Fractal example: scripts/prepare.sh test")
+    for name in ENVIRONMENTS:
+        if any(name in line for line in block.lines) and not (ROOT / name).is_dir():
+            pytest.skip(f"needs {name}: scripts/prepare.sh test")
 
 
 def environment(directory: Path) -> dict[str, str]:
