@@ -48,6 +48,17 @@ def test_attributes_that_no_database_takes_are_refused_by_name(value: Any) -> No
     assert "depth" in problems[0].message
 
 
+@pytest.mark.parametrize("name", ["filters", "new_filters", "type_filters", "attribute_filters"])
+def test_filters_of_datasets_as_in_early_version_2_are_refused_by_name(name: str) -> None:
+    problems: list[Problem] = []
+    assert (
+        read_changes({"image_list_updates": [{"zarr_url": "/a"}], name: {"types": {"is_3D": False}}}, problems) is None
+    )
+    assert [(problem.code, problem.severity, problem.path) for problem in problems] == [("F103", "error", (name,))]
+    assert f"`{name}`" in problems[0].message
+    assert "`output_types`" in problems[0].message
+
+
 def test_all_faults_of_an_output_are_told_at_once() -> None:
     problems: list[Problem] = []
     output = {

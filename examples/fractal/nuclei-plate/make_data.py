@@ -1,7 +1,7 @@
 """Make a small plate whose nuclei are known: python make_data.py FOLDER
 
-Two wells of a 96-well plate, each with two channels (DAPI: nuclei, GFP: cytoplasm) and four focal planes. The nuclei are
-drawn, so their number and sizes are known; what is seen within them and around them is cut from a real image, the
+Two wells of a 96-well plate, each with two channels (DAPI: nuclei, GFP: cytoplasm) and four focal planes. The nuclei
+are drawn, so their number and sizes are known; what is seen within them and around them is cut from a real image, the
 immunohistochemical staining of colon tissue that comes with scikit-image. Nothing is downloaded.
 
 FOLDER gets

@@ -13,6 +13,9 @@ from trivet.tasks.problem import Problem, closest
 
 UPDATES, REMOVALS = "image_list_updates", "image_list_removals"
 
+FILTERS = ("filters", "new_filters", "type_filters", "attribute_filters")
+"""What tasks could set for the whole dataset on the first servers of version 2."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -48,7 +51,13 @@ def read_changes(data: Any, problems: list[Problem]) -> Changes | None:
         )
         return None
     for name in data:
-        if name not in (UPDATES, REMOVALS):
+        if name in FILTERS:
+            message = (
+                f"`{name}` is not allowed in the output: datasets have no filters that a task could set, as in early "
+                "version 2; give the images types, or the task `output_types` in its manifest"
+            )
+            problems.append(Problem(UNKNOWN, message, path=(name,)))
+        elif name not in (UPDATES, REMOVALS):
             hint = closest(name, (UPDATES, REMOVALS))
             problems.append(Problem(UNKNOWN, f"`{name}` is not allowed in the output", hint=hint, path=(name,)))
     items = enumerate(_list(data, UPDATES, problems))
