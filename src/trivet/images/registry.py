@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import IO, Any, NamedTuple, cast
 
 from trivet.images import manifests
@@ -31,10 +32,12 @@ _SHA256 = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 class RemoteImage(NamedTuple):
-    """An image in a registry: the digest of its manifest, and its layers (OCI descriptors), the lowest first."""
+    """An image in a registry: the digest of its manifest, its layers, the lowest first, and its configuration (OCI
+    descriptors)."""
 
     digest: str
     layers: tuple[Mapping[str, Any], ...]
+    config: Mapping[str, Any] = MappingProxyType({})
 
 
 class Registry:
@@ -54,11 +57,31 @@ class Registry:
                     raise ImageError(f"the registry sent {digest} in place of {version}")
                 manifest = json_object(text)
                 if "layers" in manifest:
-                    return RemoteImage(digest, _layers(manifest))
+                    config = manifest.get("config")
+                    return RemoteImage(digest, _layers(manifest), config if isinstance(config, dict) else {})
                 if manifest.get("schemaVersion") == 1:
                     raise ImageError("has a manifest of the form that Docker gave up in 2017; push it anew")
                 version = _digest(manifests.for_this_machine(manifests.listed(manifest)))
             raise ImageError("has an index that leads to no image")
+
+    def config(self, image: RemoteImage) -> Mapping[str, Any]:
+        """What the image says about itself (OCI Image Format, Image Configuration)."""
+        with self._client.told():
+            digest = _digest(image.config)
+            with self._client.get(f"blobs/{digest}") as response:
+                text: bytes = response.read(_MANIFEST_LIMIT + 1)
+            if f"sha256:{hashlib.sha256(text).hexdigest()}" != digest:
+                raise ImageError(f"configuration {digest} arrived broken, or was changed")
+            return json_object(text)
+
+    def layers(self, image: RemoteImage) -> Iterator[tuple[str, int, IO[bytes]]]:
+        """Digest, size in bytes and content of each layer, once; to be read before the next one is asked for."""
+        with self._client.told():
+            for descriptor in {_digest(one): one for one in image.layers}.values():
+                with self._client.get(f"blobs/{_digest(descriptor)}") as response:
+                    blob = _Blob(response, descriptor)
+                    yield _digest(descriptor), blob.size, cast(IO[bytes], blob)
+                    blob.finish()
 
     def read_file(self, image: RemoteImage, path: str) -> bytes | None:
         """One file of the image, by its absolute path in it; None when it is not there.

@@ -27,7 +27,7 @@ def read_file(reference: str, path: str, login: Login | None = None, remote: boo
     from trivet.engines.runtimes.api import ApiError, UnreachableError
 
     reasons = []
-    for runtime in runtimes.RUNTIMES:
+    for runtime in runtimes.DAEMONS:
         try:
             api, _, close = runtimes.open_api(runtime)
         except EngineError as error:

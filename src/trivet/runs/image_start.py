@@ -49,7 +49,7 @@ def _config(program: ContainerImage) -> tuple[Mapping[str, Any] | None, list[str
     from trivet.engines.runtimes.api import ApiError, UnreachableError
 
     reasons = []
-    for runtime in runtimes.RUNTIMES:
+    for runtime in runtimes.DAEMONS:
         try:
             api, _, close = runtimes.open_api(runtime)
         except EngineError as error:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from trivet.engines.runtimes.api import Api, Version
     from trivet.engines.runtimes.containers import Containers
 
-RUNTIMES = ("docker", "podman")
+DAEMONS = ("docker", "podman")
+"""Runtimes that are asked through a socket, and can build, hold and show images."""
+
+RUNTIMES = (*DAEMONS, "apptainer")
+"""All runtimes, in the order in which they are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +66,64 @@ def open_api(runtime: str | None = None) -> tuple[Api, Version, Callable[[], Non
 
     Raises EngineError, which says what was tried and what to do.
     """
-    if runtime is not None and runtime not in RUNTIMES:
-        raise EngineError(f"there is no runtime {runtime!r}; known: {', '.join(RUNTIMES)}")
+    if runtime is not None and runtime not in DAEMONS:
+        raise EngineError(f"there is no container engine {runtime!r}; known: {', '.join(DAEMONS)}")
     reasons = []
-    for name in (runtime,) if runtime else RUNTIMES:
+    for name in (runtime,) if runtime else DAEMONS:
         try:
             return _open(name)
         except EngineError as error:
             reasons.append(f"{name}: {error}")
-    packages = " or ".join({"docker": "docker.io"}.get(name, name) for name in ((runtime,) if runtime else RUNTIMES))
+    packages = " or ".join({"docker": "docker.io"}.get(name, name) for name in ((runtime,) if runtime else DAEMONS))
     raise EngineError(f"no container engine (install {packages}, or start it): " + "; ".join(reasons))
+
+
+def choose(runtime: str | None = None) -> str:
+    """The name of ``runtime``, or of the first that can be used. Raises EngineError, which says what was tried."""
+    if runtime is not None and runtime not in RUNTIMES:
+        raise EngineError(f"there is no runtime {runtime!r}; known: {', '.join(RUNTIMES)}")
+    if runtime != "apptainer":
+        try:
+            _, version, release = open_api(runtime)
+        except EngineError as error:
+            reason = str(error)
+        else:
+            release()
+            return version.name
+        if runtime is not None:
+            raise EngineError(reason)
+    found = _apptainer()
+    if not found.available:
+        raise EngineError(found.reason if runtime else f"{reason}; apptainer: {found.reason}")
+    return found.name
+
+
+def _apptainer() -> RuntimeStatus:
+    import shutil
+    import subprocess
+
+    from trivet.engines.runtimes.apptainer.sif import installed
+
+    path = shutil.which("apptainer")
+    if path is None:
+        return RuntimeStatus("apptainer", False, reason="there is no apptainer command (a cluster may need a module)")
+    try:
+        return RuntimeStatus("apptainer", True, installed(), path)
+    except (OSError, subprocess.SubprocessError) as error:
+        return RuntimeStatus("apptainer", False, reason=f"{path} does not run: {error}")
 
 
 def probe() -> list[RuntimeStatus]:
     """Every runtime, whether it answers, and why not. Never raises."""
     found = []
-    for name in RUNTIMES:
+    for name in DAEMONS:
         try:
             api, version, release = _open(name)
             release()
             found.append(RuntimeStatus(name, True, f"{version.name} {version.version}", api.path))
         except Exception as error:  # whatever is wrong with a runtime is an answer here
             found.append(RuntimeStatus(name, False, reason=str(error) or type(error).__name__))
-    return found
+    return [*found, _apptainer()]
 
 
 def _open(name: str) -> tuple[Api, Version, Callable[[], None]]:
