@@ -30,16 +30,25 @@ def corners(picture: Any) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
-def test_the_lowest_level_is_drawn_in_the_colours_of_its_channels(tmp_path: Path, zarr_format: int) -> None:
-    high = np.zeros((2, 3, 16, 32), "uint16")
-    low = np.zeros((2, 3, 8, 16), "uint16")
-    low[0, 1, :4, :8] = 1000
-    low[1, 2, 4:, 8:] = 50
+def test_the_lowest_level_that_is_large_enough_is_drawn_in_the_colours_of_its_channels(
+    tmp_path: Path, zarr_format: int
+) -> None:
+    shape = (2, 3, SIDE // 2, SIDE)
+    high, low, lowest = (np.zeros((*shape[:2], shape[2] * 2 // n, shape[3] * 2 // n), "uint16") for n in (1, 2, 4))
+    low[0, 1, : SIDE // 4, : SIDE // 2] = 1000
+    low[1, 2, SIDE // 4 :, SIDE // 2 :] = 50
     channels = [{"color": "FF0000"}, {"color": "00FF00"}]
-    image(tmp_path / "x.zarr", [high, low], "czyx", zarr_format, omero={"channels": channels})
+    image(tmp_path / "x.zarr", [high, low, lowest], "czyx", zarr_format, omero={"channels": channels})
     picture = thumbnail(tmp_path / "x.zarr")
     assert picture.size == (SIDE, SIDE // 2)
     assert corners(picture) == [(255, 0, 0), (0, 0, 0), (0, 0, 0), (0, 255, 0)]
+
+
+def test_the_highest_level_is_drawn_where_all_are_small(tmp_path: Path) -> None:
+    high, low = np.zeros((8, 8), "uint8"), np.zeros((4, 4), "uint8")
+    high[:4, :4] = 9
+    image(tmp_path / "x.zarr", [high, low], "yx")
+    assert corners(thumbnail(tmp_path / "x.zarr")) == [(255, 255, 255), (0, 0, 0), (0, 0, 0), (0, 0, 0)]
 
 
 @pytest.mark.parametrize(

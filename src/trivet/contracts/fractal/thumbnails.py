@@ -1,4 +1,4 @@
-"""Small pictures of OME-Zarr images, from the lowest level of their pyramids, with the outlines of labels on them.
+"""Small pictures of OME-Zarr images, from the lowest useful level of their pyramids, with the outlines of labels.
 
 Needs zarr, numpy and Pillow, which the extra ``pictures`` brings.
 """
@@ -19,7 +19,7 @@ SIDE = 160
 """Pixels of a thumbnail's longer side."""
 
 MAX_VALUES = 64 * 1024 * 1024
-"""The largest array that is read; a lowest level is usually a thousandth of it."""
+"""The largest array that is read; a low level is usually a thousandth of it."""
 
 COLOURS = ((0, 96, 255), (0, 255, 96), (255, 64, 0), (255, 0, 255))
 """Of channels that name none of their own."""
@@ -38,7 +38,7 @@ def thumbnail(image: Path) -> Picture:
     node = read_node(image)
     if node is None or "multiscales" not in node.attributes:
         raise ValueError("there is no OME-Zarr image")
-    pixels = _lowest(image, node.attributes["multiscales"])
+    pixels = _pixels(image, node.attributes["multiscales"])
     shown = np.zeros((*pixels.shape[1:], 3))
     for channel, colour in zip(pixels, _colours(node.attributes, len(pixels)), strict=False):
         shown += _stretched(channel)[..., None] * np.asarray(colour)
@@ -72,22 +72,25 @@ def contact_sheet(pictures_of: Sequence[tuple[str, Picture | None]]) -> Picture:
     return sheet
 
 
-def _lowest(image: Path, multiscales: Any) -> np.ndarray[Any, Any]:
-    """The lowest level as channels of planes, c y x."""
+def _pixels(image: Path, multiscales: Any) -> np.ndarray[Any, Any]:
+    """The lowest level that is as large as a thumbnail, or else the highest, as channels of planes, c y x."""
     import numpy as np
     import zarr
 
     try:
         scale = multiscales[0]
-        path = scale["datasets"][-1]["path"]
+        paths = [dataset["path"] for dataset in scale["datasets"]]
         axes = [axis["name"] if isinstance(axis, dict) else axis for axis in scale.get("axes", "tczyx")]
-        if ".." in path.split("/") or not {"y", "x"} <= set(axes):
+        if not paths or any(".." in path.split("/") for path in paths) or not {"y", "x"} <= set(axes):
             raise ValueError("`multiscales` names no array with axes y and x")
     except (TypeError, KeyError, IndexError, AttributeError):
         raise ValueError("`multiscales` can't be understood") from None
-    array = zarr.open_array(image / path, mode="r")
+    for path in reversed(paths):
+        array = zarr.open_array(image / path, mode="r")
+        if array.ndim == len(axes) and max(array.shape[axes.index("y")], array.shape[axes.index("x")]) >= SIDE:
+            break
     if array.ndim != len(axes) or array.size > MAX_VALUES or not array.size:
-        raise ValueError(f"the lowest level, of shape {array.shape}, can't be drawn")
+        raise ValueError(f"level {path}, of shape {array.shape}, can't be drawn")
     pixels = np.asarray(array[tuple(0 if axis not in "czyx" else slice(None) for axis in axes)])
     left = [axis for axis in axes if axis in "czyx"]
     pixels = pixels.transpose([left.index(axis) for axis in "czyx" if axis in left])
@@ -131,7 +134,7 @@ def _outlines(image: Path, size: tuple[int, int]) -> np.ndarray[Any, Any] | None
         node = read_node(image / "labels" / names[0])
         if node is None or "multiscales" not in node.attributes:
             return None
-        objects = _lowest(image / "labels" / names[0], node.attributes["multiscales"])[0]
+        objects = _pixels(image / "labels" / names[0], node.attributes["multiscales"])[0]
     except (MetadataError, ValueError, OSError):
         return None
     rows = np.arange(size[1]) * objects.shape[0] // size[1]
