@@ -179,18 +179,15 @@ V1 = {
 }
 
 
-def test_a_manifest_of_version_1_is_shown_but_not_run(read: Any) -> None:
+def test_a_manifest_of_version_1_is_a_task_too(read: Any) -> None:
     document = read(V1)
     assert document.kind == "manifest-v1"
     problems = fractal.check(document)
-    assert [(problem.code, problem.severity) for problem in problems] == [("F006", "warning"), ("F020", "warning")]
+    assert [(problem.code, problem.severity) for problem in problems] == [("F006", "info"), ("F020", "warning")]
     (task,) = fractal.tasks(document)
-    assert [found.name for found in task.inputs] == ["input_paths", "output_path", "metadata", "component", "size"]
-    call = bind(
-        task, {"input_paths": ["/a"], "output_path": "/b", "metadata": {}, "component": ["p.zarr/B/03"], "size": 1}
-    )
-    with pytest.raises(ProblemsError, match="version 1"):
-        fractal.plan(call, 0, [])
+    inputs = ["input_paths", "output_path", "metadata", "component", "gather-parallel-output", "size"]
+    assert [found.name for found in task.inputs] == inputs
+    assert task.command == (sys.executable, "/nowhere/old.py")
 
 
 def test_a_bad_manifest_of_version_1_is_told_so(read: Any) -> None:

@@ -1,12 +1,16 @@
 """The Fractal contract: a Python package with a manifest of tasks, one process per image, image lists as outputs.
 
-This façade only says which room does what; each room is imported when it is asked.
+This façade only says which room does what; each room is imported when it is asked. Manifests of version 1 have rooms of
+their own, of the same names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from trivet.contracts.fractal.manifest import V1, WORKFLOW
 
 if TYPE_CHECKING:
     from trivet.contracts.source import Source
@@ -31,39 +35,33 @@ def read(source: Source) -> Document:
 
 
 def check(document: Document) -> Sequence[Problem]:
-    from trivet.contracts.fractal import rules
+    if document.kind == WORKFLOW:
+        from trivet.contracts.fractal import workflows
 
-    return rules.check(document)
+        return workflows.check(document)
+    return _room(document, "rules").check(document)  # type: ignore[no-any-return]
 
 
 def tasks(document: Document) -> Sequence[Task]:
-    from trivet.contracts.fractal import description
-
-    return description.tasks(document)
+    if document.kind == WORKFLOW:  # it has only the names of tasks
+        return ()
+    return _room(document, "description").tasks(document)  # type: ignore[no-any-return]
 
 
 def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:
-    from trivet.contracts.fractal import units
-
-    return units.plan(call, phase, before)
+    return _room(call.task.document, "units").plan(call, phase, before)  # type: ignore[no-any-return]
 
 
 def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
-    from trivet.contracts.fractal import staging
-
-    return staging.stage(call, unit, where)
+    return _room(call.task.document, "staging").stage(call, unit, where)  # type: ignore[no-any-return]
 
 
 def collect(call: Call, unit: Unit, where: AttemptDirectory, outcome: Outcome) -> UnitResult:
-    from trivet.contracts.fractal import outputs
-
-    return outputs.collect(call, unit, where, outcome)
+    return _room(call.task.document, "outputs").collect(call, unit, where, outcome)  # type: ignore[no-any-return]
 
 
 def conclude(call: Call, results: Sequence[UnitResult]) -> RunResult:
-    from trivet.contracts.fractal import units
-
-    return units.conclude(call, results)
+    return _room(call.task.document, "units").conclude(call, results)  # type: ignore[no-any-return]
 
 
 def write(document: Document | Task, form: str = "2") -> Written:
@@ -77,3 +75,15 @@ def verify(document: Document) -> Sequence[Problem]:
     from trivet.contracts.fractal import wheels
 
     return tuple(wheels.verify(document))
+
+
+def refusals(call: Call) -> Sequence[Problem]:
+    if call.task.document.kind != V1:
+        return ()
+    return _room(call.task.document, "refusing").refusals(call)  # type: ignore[no-any-return]
+
+
+def _room(document: Document, name: str) -> Any:
+    """The room of that name for the version of a manifest."""
+    version = "v1." if document.kind == V1 else ""
+    return import_module(f"trivet.contracts.fractal.{version}{name}")

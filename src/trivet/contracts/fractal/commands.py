@@ -26,7 +26,7 @@ def command_of(document: Document, entry: Mapping[str, Any], suffix: str) -> tup
     """
     command = entry.get(f"command{suffix}")
     if command is not None:
-        problems = [Problem("F025", fault) for fault in faults(command)]
+        problems = list(faults(command))
         if problems:
             raise ProblemsError(problems)
         return words(command)
@@ -51,21 +51,22 @@ def words(command: str) -> tuple[str, ...]:
     return tuple(shlex.split(command))
 
 
-def faults(command: str) -> Iterator[str]:
+def faults(command: str) -> Iterator[Problem]:
     """What keeps a command from being started (Fractal, command line)."""
     found = forbidden_in(command)
     if found:
-        yield f"the command `{command}` holds {' '.join(found)}, which a shell would take for its own"
+        yield Problem("F019", f"the command `{command}` holds {' '.join(found)}; a shell would take it for its own")
         return
     try:
         parts = words(command)
     except ValueError as error:
-        yield f"the command `{command}` can't be split into words: {error}"
+        yield Problem("F019", f"the command `{command}` can't be split into words: {error}")
         return
     if not parts or not parts[0]:
-        yield "the command is empty"
+        yield Problem("F016", "the command must name a program")
     elif shutil.which(parts[0]) is None:
-        yield f"the program `{parts[0]}` of the command `{command}` is not found, or can't be executed"
+        hint = "name the program by its absolute path, or install it"
+        yield Problem("F020", f"the program `{parts[0]}` of the command `{command}` is not found", hint=hint)
 
 
 def is_script(command: Sequence[str]) -> bool:

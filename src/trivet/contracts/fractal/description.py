@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from trivet.contracts.fractal import commands, environment, legacy
+from trivet.contracts.fractal import commands, environment
 from trivet.contracts.fractal.manifest import (
     IDENTITY,
     METADATA,
@@ -41,15 +41,20 @@ OUTPUTS = (
 
 def tasks(document: Document) -> Sequence[Task]:
     """The tasks of a manifest without errors. Those whose executables don't fit their type are left out."""
+    program, name = program_of(document)
+    found = (_task(document, entry, program, name) for entry in document.data["task_list"])
+    return tuple(task for task in found if task is not None)
+
+
+def program_of(document: Document) -> tuple[Environment, str]:
+    """The environment the tasks of a manifest run in, and the name of their package."""
     prefix = prefix_of(document)
     registered = document.texts.get(IDENTITY)
     if registered is not None:
         name, versions = environment.registered(registered)
     else:
         name, versions = environment.identity(document.base, prefix, document.texts.get(METADATA, ""))
-    program = Environment(prefix, versions)
-    found = (_task(document, entry, program, name) for entry in document.data["task_list"])
-    return tuple(task for task in found if task is not None)
+    return Environment(prefix, versions), name
 
 
 def resources_of(meta: Mapping[str, Any] | None) -> Resources:

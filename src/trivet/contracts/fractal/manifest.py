@@ -56,17 +56,35 @@ class Origin:
 
 
 def detect(source: Source) -> bool:
-    """True for any file of that name, and for any object that has a manifest's version or list of tasks."""
+    """True for any file of that name, for any object that has a manifest's version or list of tasks, and for workflows."""
     if source.name.endswith(FILE_NAME):
         return True
-    return isinstance(source.data, dict) and ("manifest_version" in source.data or "task_list" in source.data)
+    if isinstance(source.data, dict) and ("manifest_version" in source.data or "task_list" in source.data):
+        return True
+    return is_workflow(source.data)
+
+
+def is_workflow(data: Any) -> bool:
+    """True for an object that is a workflow, good or bad, or a template that wraps one."""
+    if not isinstance(data, dict) or "manifest_version" in data or "has_args_schemas" in data:
+        return False
+    inner = data.get("data")
+    if "task_list" not in data and isinstance(inner, dict):
+        data = inner
+    tasks = data.get("task_list")
+    if not isinstance(tasks, list):
+        return False
+    entries = [one for one in tasks if isinstance(one, dict)]
+    return any(_OF_WORKFLOWS & one.keys() for one in entries) or (not tasks and "name" in data)
 
 
 def read(source: Source) -> Document:
-    """The document; its ``model`` is an `Origin`."""
+    """The document; the ``model`` of a manifest is an `Origin`."""
     data, problem = source.parsed
+    if not source.name.endswith(FILE_NAME) and is_workflow(data):
+        return Document("fractal", WORKFLOW, source.texts, str(source.base), source.name, data)
     origin = Origin(problem, source.prefix, source.archive)
-    kind = "manifest-v1" if isinstance(data, dict) and data.get("manifest_version") == "1" else "manifest"
+    kind = V1 if isinstance(data, dict) and data.get("manifest_version") == "1" else "manifest"
     return Document("fractal", kind, source.texts, str(source.base), source.name, data, origin)
 
 

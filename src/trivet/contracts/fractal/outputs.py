@@ -31,7 +31,7 @@ def collect(call: Call, unit: Unit, where: AttemptDirectory, outcome: Outcome) -
         return failed
     problems: list[Problem] = []
     path = where.file(OUTPUT)
-    data = _read(path, problems)
+    data = read_output(path, problems)
     note: Any = None
     outputs: dict[str, Any] = {}
     if not has_errors(problems):
@@ -110,7 +110,8 @@ def outside(call: Call, changes: Changes) -> list[Problem]:
     ]
 
 
-def _read(path: Path, problems: list[Problem]) -> Any:
+def read_output(path: Path, problems: list[Problem]) -> Any:
+    """The content of an output file, None where there is none. Never raises: faults are noted."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

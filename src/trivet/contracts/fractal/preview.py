@@ -8,7 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from trivet.contracts.fractal import environment, lint, rules
+from trivet.contracts import fractal
+from trivet.contracts.fractal import environment, lint
 from trivet.contracts.fractal.manifest import METADATA, NON_PARALLEL, PARALLEL, prefix_of
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem, ProblemsError
@@ -43,7 +44,7 @@ def page(document: Document, findings: Sequence[Problem] | None = None) -> str:
     ``findings`` are those of the lint, placed in their files, by default those of the document itself; each is shown
     with its task. Raises ProblemsError for a manifest with errors.
     """
-    problems = [problem for problem in rules.check(document) if problem.severity == "error"]
+    problems = [problem for problem in fractal.check(document) if problem.severity == "error"]
     if problems:
         raise ProblemsError(problems)
     name, versions = environment.identity(document.base, prefix_of(document), document.texts.get(METADATA, ""))

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from trivet.contracts.fields import Fields
 from trivet.contracts.fractal import schemas
-from trivet.contracts.fractal.manifest import NON_PARALLEL, PARALLEL, PARTS, is_converter, type_of
+from trivet.contracts.fractal.commands import faults
+from trivet.contracts.fractal.manifest import (
+    NON_PARALLEL,
+    PARALLEL,
+    PARTS,
+    has_part,
+    is_converter,
+    is_registered,
+    type_of,
+)
 from trivet.contracts.fractal.naming import forbidden_in
 from trivet.contracts.parsing import duplicate_keys
 from trivet.tasks.document import Document
@@ -54,16 +63,12 @@ class Package:
 
 
 def check(document: Document) -> Sequence[Problem]:
-    """Every problem of a manifest, in the order of the file."""
+    """Every problem of a manifest of version 2, in the order of the file."""
     if document.model.problem is not None:
         return [document.model.problem]
     problems = list(duplicate_keys(document.data))
-    if document.kind == "manifest-v1":
-        from trivet.contracts.fractal import legacy
-
-        return legacy.check(document, problems)
     fields = Fields(document.data, problems, CODES)
-    _manifest(fields, Package(document))
+    _manifest(fields, Package(document), is_registered(document))
     return problems
 
 
@@ -101,6 +106,22 @@ def check_executable(fields: Fields, key: str, package: Package) -> None:
         fields.note("F020", message, key, severity="error" if package.complete else "warning", hint=hint)
 
 
+def check_command(task: Fields, part: str, registered: bool) -> None:
+    """A whole command in place of an executable, which only a task that was registered as one has."""
+    key = f"command_{part}"
+    if not registered:
+        if task.data.get(key) is not None:
+            hint = "register it with trivet fractal collect --command"
+            task.note("F025", f"a manifest has executables; `{key}` is not known there", key, hint=hint)
+        return
+    command = task.get(key, str, None, null=True)
+    if command is not None and task.data.get(f"executable_{part}") is not None:
+        task.note("F025", f"a part has either `executable_{part}` or `{key}`", key)
+    elif command is not None:
+        for fault in faults(command):
+            task.note(fault.code, fault.message, key, hint=fault.hint)
+
+
 def check_text(fields: Fields, key: str) -> None:
     """A text that may be absent or null, but not blank."""
     text = fields.get(key, str, None, null=True)
@@ -129,25 +150,26 @@ def check_schema_version(fields: Fields) -> None:
         )
 
 
-def _manifest(fields: Fields, package: Package) -> None:
+def _manifest(fields: Fields, package: Package, registered: bool) -> None:
     version = fields.get("manifest_version", str, required=True)
     if version not in ("2", None):
         fields.note("F005", f"version {version!r} of the manifest is not known; known: '2' and '1'", "manifest_version")
     has_schemas = fields.get("has_args_schemas", bool, False)
     for task in named_tasks(fields):
-        _task(task, bool(has_schemas), package)
+        _task(task, bool(has_schemas), package, registered)
     check_schema_version(fields)
     check_text(fields, "authors")
     fields.unknown()
 
 
-def _task(task: Fields, has_schemas: bool, package: Package) -> None:
+def _task(task: Fields, has_schemas: bool, package: Package, registered: bool) -> None:
     declared = task.get("type", str, None, null=True)
     if declared is not None and declared not in PARTS:
         task.note("F011", f"`{declared}` is no type of task", "type", hint=closest(declared, PARTS))
     for part in (NON_PARALLEL, PARALLEL):
         check_executable(task, f"executable_{part}", package)
-    present = [part for part in (NON_PARALLEL, PARALLEL) if task.data.get(f"executable_{part}") is not None]
+        check_command(task, part, registered)
+    present = [part for part in (NON_PARALLEL, PARALLEL) if has_part(task.data, part)]
     kind = type_of(task.data)
     if not present:
         task.note("F008", "a task needs `executable_non_parallel`, `executable_parallel` or both")

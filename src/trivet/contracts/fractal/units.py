@@ -25,12 +25,8 @@ SINGLE = "non_par"
 def plan(call: Call, phase: int, before: Sequence[UnitResult]) -> Sequence[Unit] | None:
     """One unit, or one for each image; of a compound task first the list is made, then each item of it is a unit.
 
-    Raises ProblemsError for what can't be run: a task of version 1, a compound task repeated over an argument, a URL
-    that is none.
+    Raises ProblemsError for what can't be run: a compound task repeated over an argument, a URL that is none.
     """
-    if call.task.document.kind == "manifest-v1":
-        message = f"`{call.task.name}` is a task of a version 1 manifest; those are shown, but can't be run yet"
-        raise ProblemsError([Problem("F006", message, hint="take a newer version of the package")])
     if phase >= phases(call):
         return None
     compound = phases(call) == 2

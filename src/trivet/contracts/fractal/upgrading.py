@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from trivet.contracts.fractal import legacy, rules
-from trivet.contracts.fractal.manifest import FILE_NAME
+from trivet.contracts import fractal
+from trivet.contracts.fractal.manifest import FILE_NAME, RESERVED
+from trivet.contracts.fractal.v1.manifest import RESERVED as RESERVED_V1
 from trivet.contracts.written import Written
 from trivet.tasks.document import Document
 from trivet.tasks.problem import DocumentPath, Problem, ProblemsError, has_errors
@@ -34,6 +35,9 @@ _IN_PLACE_OF: Mapping[str, Mapping[str, Any]] = {
 }
 """The arguments that a runner of version 2 supplies to the types of tasks that one of version 1 can become."""
 
+_SUPPLIED = (*RESERVED, *RESERVED_V1)
+"""Arguments that runners of either version supply."""
+
 _SINGLE = ("additionalItems", "additionalProperties", "contains", "else", "if", "not", "propertyNames", "then")
 _LISTS = ("allOf", "anyOf", "oneOf")
 _NAMED = ("$defs", "patternProperties", "properties")
@@ -51,7 +55,7 @@ def write(document: Document | Task, form: str = FORM) -> Written:
     if not isinstance(document, Document) or document.contract != "fractal":
         message = f"a task of the contract {document.contract} can't be written in a manifest of a Fractal package"
         raise ProblemsError([Problem("F050", message)])
-    problems = rules.check(document)
+    problems = fractal.check(document)
     if has_errors(problems):
         raise ProblemsError(problem for problem in problems if problem.severity == "error")
     if document.kind == "manifest":
@@ -181,8 +185,8 @@ class _Upgrade:
         made: dict[str, Any] = modern(schema)
         supplied = _IN_PLACE_OF[kind]
         properties = made.get("properties") or {}
-        own = {key: value for key, value in properties.items() if key not in legacy.RESERVED_V1}
-        required = [key for key in made.get("required") or () if key not in legacy.RESERVED_V1]
+        own = {key: value for key, value in properties.items() if key not in _SUPPLIED}
+        required = [key for key in made.get("required") or () if key not in _SUPPLIED]
         return {**made, "type": "object", "properties": {**supplied, **own}, "required": [*supplied, *required]}
 
     def _note(self, code: str, message: str, path: DocumentPath, hint: str = "") -> None:
