@@ -1,0 +1,101 @@
+"""The arguments in a workflow file against the JSON Schemas of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from trivet.contracts.fractal.manifest import RESERVED
+from trivet.tasks.problem import DocumentPath, Problem, closest
+from trivet.workflows.resolving import Found, Part
+
+MISSING, UNEXPECTED, INVALID, UNCHECKED = "W030", "W031", "W032", "W033"
+"""Codes of problems: an argument is missing, unknown, or not what the schema allows; a schema that is none."""
+
+OVERRIDE = "--no-validate-args runs it all the same"
+
+
+def faults(found: Found) -> Iterator[Problem]:
+    """Every argument that the schemas of a task refuse (Fractal, arguments), with its path in the workflow file.
+
+    What the runner supplies is not asked for. A task without schemas takes anything.
+    """
+    for part in found.parts:
+        if part.schema is not None:
+            yield from _faults(found, part, part.schema)
+
+
+def _faults(found: Found, part: Part, schema: Mapping[str, Any]) -> Iterator[Problem]:
+    name, path = found.step.name, (*found.path, part.key)
+    schema = _without_supplied(schema)
+    draft = (
+        jsonschema_rs.Draft7Validator if found.schema_version == "pydantic_v1" else jsonschema_rs.Draft202012Validator
+    )
+    try:
+        errors = list(draft(schema, retriever=_no_retrieval).iter_errors(dict(part.args)))
+    except ValueError as error:
+        message = f"{name}: the arguments can't be checked, as their schema is none: {str(error).splitlines()[0]}"
+        yield Problem(UNCHECKED, message, "warning", path=path)
+        return
+    for fault in errors:
+        yield from _told(name, fault, path, schema)
+
+
+def _told(name: str, error: Any, path: DocumentPath, schema: Mapping[str, Any]) -> Iterator[Problem]:
+    here: DocumentPath = (*path, *error.instance_path)
+    where = _shown((*path[-1:], *error.instance_path))
+    kind = error.kind.name
+    if kind == "required":
+        message = f"{name}: `{where}` lacks `{error.kind.property}`"
+        hint = _described(schema, error.kind.property) if not error.instance_path else ""
+        yield Problem(MISSING, message, hint=hint or OVERRIDE, path=here)
+    elif kind == "falseSchema" and error.instance_path:
+        yield Problem(UNEXPECTED, f"{name}: the task has no `{where}`", hint=OVERRIDE, path=here)
+    elif kind in ("additionalProperties", "unevaluatedProperties"):
+        known = [one for one in schema.get("properties", {}) if not error.instance_path]
+        for word in error.kind.unexpected:
+            hint = closest(word, known) or OVERRIDE
+            yield Problem(UNEXPECTED, f"{name}: the task has no `{word}` in `{where}`", hint=hint, path=(*here, word))
+    else:
+        yield Problem(INVALID, f"{name}: `{where}`: {_message(error)}", hint=OVERRIDE, path=here)
+
+
+def _message(error: Any) -> str:
+    """What is wrong, for unions what is wrong with the member that comes nearest."""
+    members = [member for member in getattr(error.kind, "context", None) or () if member]
+    if not members:
+        return _cut(str(error.message))
+    # A member whose tag is another's is not meant; of the others, the one that complains least.
+    tagged = [member for member in members if not any(one.kind.name == "constant" for one in member)]
+    if len(tagged) == 1 or len(members) == 1:
+        first = (tagged or members)[0][0]
+        where = _shown(tuple(first.instance_path))
+        return _message(first) if first.instance_path == error.instance_path else f"`{where}`: {_message(first)}"
+    kinds = dict.fromkeys(_message(member[0]) for member in members)
+    return _cut("; or ".join(kinds))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 300 else f"{text[:280]} …"
+
+
+def _described(schema: Mapping[str, Any], name: str) -> str:
+    declared = schema.get("properties", {}).get(name)
+    text = declared.get("description", "") if isinstance(declared, dict) else ""
+    return _cut(" ".join(text.split())) if text != "Missing description" else ""
+
+
+def _without_supplied(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema that does not ask for what the runner supplies."""
+    required = [name for name in schema.get("required", ()) if name not in RESERVED]
+    return {**schema, "required": required}
+
+
+def _shown(path: DocumentPath) -> str:
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+
+
+def _no_retrieval(uri: str) -> Any:
+    raise ValueError(f"it refers to {uri}, outside itself")

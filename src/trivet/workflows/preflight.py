@@ -1,0 +1,125 @@
+"""Everything that can be known to fail, or to surprise, before a job starts: all of it at once, and nothing started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from trivet.contracts.fractal import commands
+from trivet.contracts.fractal.description import resources_of
+from trivet.contracts.fractal.manifest import type_of
+from trivet.records.datasets import neighbours
+from trivet.runs.options import Options
+from trivet.runs.refusing import shortages
+from trivet.tasks.problem import Problem, ProblemsError, Severity
+from trivet.tasks.quantities import format_memory
+from trivet.workflows.arguments import faults
+from trivet.workflows.resolving import Found
+from trivet.workflows.selection import Asked, Row, select
+
+INACTIVE, UNUSED, DISK, DIRECTORY, SHARED = "W024", "W043", "W047", "W049", "D004"
+"""Codes of problems: an inactive package, something given that is not used, a full disk, a directory that can't be used,
+or that another dataset has its images in."""
+
+LITTLE = 1024**3
+"""Bytes of free space below which a warning is given; a thousandth of it is as good as nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What was found: a row for each step, and the problems in the order of the steps; their paths lead into the
+    workflow file."""
+
+    rows: tuple[Row, ...]
+    problems: tuple[Problem, ...]
+
+
+def look(asked: Asked, home: Path, dataset: str) -> Preflight:
+    """Look at everything (Fractal, checks before a run). ``dataset`` is the name of the job's own, existing or not."""
+    chosen = asked.found[asked.first : asked.last + 1]
+    problems: list[Problem] = []
+    for found in chosen:
+        problems += _of_task(found, asked)
+    rows, more = select(asked)
+    problems += more
+    problems += _places(asked)
+    for other in neighbours(home, asked.zarr_dir):
+        if other.path.name != dataset:
+            message = f"dataset {other.path.name} has its images in {other.zarr_dir}, too"
+            hint = "tasks on one may change or overwrite the images of the other"
+            problems.append(Problem(SHARED, message, "warning", hint=hint))
+    return Preflight(rows, tuple(dict.fromkeys(problems)))
+
+
+# Tasks
+
+
+def _of_task(found: Found, asked: Asked) -> Iterator[Problem]:
+    name, entry = found.step.name, found.entry
+    if not found.active:
+        package = f"{entry.pkg_name}=={entry.version}"
+        hint = f"trivet fractal reactivate {package}"
+        yield Problem(INACTIVE, f"{name}: package {package} is not active", hint=hint, path=(*found.path, "task"))
+    else:
+        yield from _programs(found)
+    keys = {part.key for part in found.parts}
+    for which, given in entry.args.items():
+        if given and f"args_{which}" not in keys and found.parts[0].suffix:
+            kind = type_of(found.declared)
+            message = f"{name}: `args_{which}` is not used: a task of type `{kind}` has no such part"
+            yield Problem(UNUSED, message, "warning", path=(*found.path, f"args_{which}"))
+    if asked.validate:
+        yield from faults(found)
+    for part in found.parts:
+        for problem in _needs(found, part.meta, asked.options):
+            yield replace(problem, message=f"{name}: {problem.message}", path=(*found.path, f"meta{part.suffix}"))
+
+
+def _programs(found: Found) -> Iterator[Problem]:
+    document = found.step.task.document
+    for part in found.parts:
+        try:
+            command = commands.command_of(document, found.declared, part.suffix)
+        except ProblemsError as error:
+            for problem in error.problems:
+                yield replace(problem, message=f"{found.step.name}: {problem.message}", path=(*found.path, "task"))
+            continue
+        if shutil.which(command[0]) is None:
+            message = f"{found.step.name}: the interpreter {command[0]} does not exist, or can't be executed"
+            hint = "collect the package again, or name another environment with --python"
+            yield Problem("F025", message, hint=hint, path=(*found.path, "task"))
+
+
+def _needs(found: Found, meta: Mapping[str, Any], options: Options) -> list[Problem]:
+    if options.engine != "local":
+        return []
+    return shortages(found.step.task.program, options.needs(resources_of(meta)))
+
+
+# Places
+
+
+def _places(asked: Asked) -> Iterator[Problem]:
+    if not asked.zarr_dir.startswith("/"):
+        return
+    place = Path(asked.zarr_dir)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        yield Problem(DIRECTORY, f"the dataset's directory {asked.zarr_dir} can't be made: {place} is no directory")
+        return
+    if not os.access(place, os.W_OK | os.X_OK):
+        message = f"the dataset's directory {asked.zarr_dir} can't be written"
+        yield Problem(DIRECTORY, message, "warning", "tasks that make or change images will fail")
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError:
+        return
+    if free < LITTLE:
+        message = f"{format_memory(free)} is free on the disk of {asked.zarr_dir}"
+        severity: Severity = "error" if free < LITTLE // 1000 else "warning"
+        yield Problem(DISK, message, severity, "make room for what the tasks write")
