@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trivet.engines import EngineError
+from trivet.engines import EngineError, runtimes
 from trivet.engines.runtimes import open_api
 from trivet.images.archive import describe
 from trivet.tasks.task import ContainerImage
@@ -142,6 +142,21 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield _answering("podman")
         finally:
             subprocess.run([*script, "stop"], capture_output=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="session")
+def apptainer() -> str:
+    """The name of the runtime, once its command runs."""
+    status = runtimes.apptainer_status()
+    if not status.available:
+        pytest.skip(f"{status.reason}; scripts/install-apptainer.sh tries to install it")
+    return status.name
+
+
+@pytest.fixture(scope="session")
+def sifs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of SIF files that all tests share, so that an image is made once."""
+    return tmp_path_factory.mktemp("sifs")
 
 
 @pytest.fixture(

@@ -11,7 +11,7 @@ from typing import Protocol
 from trivet.engines import Attempt, Capacity, EngineError, EngineEvent
 from trivet.engines.processes import Processes
 from trivet.tasks.task import ContainerImage, Program
-from trivet.tasks.work import AttemptId
+from trivet.tasks.work import AttemptId, Outcome
 
 LOG_CAP = 64 * 1024 * 1024
 
@@ -30,8 +30,9 @@ class LocalEngine:
     """Starts units on this machine, ``slots`` of each kind at once (default: as many as there are CPUs).
 
     ``directory`` takes logs and what is remembered; an engine made later for the same directory can adopt what this
-    one started. ``runtime`` is ``docker`` or ``podman`` (None: whichever answers). A unit's log keeps at most
-    ``log_cap`` bytes, head and tail. CPU limits of processes are not enforced, their memory limits are (by a cgroup
+    one started. ``runtime`` is ``docker``, ``podman`` or ``apptainer`` (None: the first that can be used), ``sifs`` the
+    directory of images made for Apptainer (None: one below ``directory``). A unit's log keeps at most ``log_cap``
+    bytes, head and tail. CPU limits of processes are not enforced, their memory limits are (by a cgroup
     where this machine allows one, else by sampling on Linux); the peak memory of a process without a limit is that of
     its largest process, and never less than the worker's own (about 15 MB).
     """
@@ -39,7 +40,12 @@ class LocalEngine:
     name = "local"
 
     def __init__(
-        self, directory: Path, slots: int | None = None, runtime: str | None = None, log_cap: int = LOG_CAP
+        self,
+        directory: Path,
+        slots: int | None = None,
+        runtime: str | None = None,
+        log_cap: int = LOG_CAP,
+        sifs: Path | None = None,
     ) -> None:
         self.events: SimpleQueue[Sequence[EngineEvent]] = SimpleQueue()
         self._directory = Path(directory)
@@ -47,8 +53,12 @@ class LocalEngine:
         self._runtime = runtime
         self._log_cap = log_cap
         self._used_runtime = self._directory / "runtime"
-        self._processes = Processes(self._directory, self.events, self._slots, log_cap, self._elsewhere)
+        self._sifs = sifs or self._directory / "sif"
+        self._processes = Processes(
+            self._directory, self.events, self._slots, log_cap, self._elsewhere, self._outcome_of_process
+        )
         self._containers: _Containers | None = None
+        self._by_apptainer: bool | None = None
 
     def prepare(self, programs: Sequence[Program]) -> None:
         """Make programs ready. Raises EngineError when that can't be."""
@@ -85,25 +95,53 @@ class LocalEngine:
 
     def close(self) -> None:
         """Let go; what runs goes on."""
-        self._processes.close()
         if self._containers is not None:
             self._containers.close()
+        self._processes.close()
 
     def _connected(self) -> _Containers:
         """The container half, with the runtime that was used in this directory before."""
         if self._containers is None:
-            from trivet.engines.runtimes import connect
-
-            runtime = self._runtime
             try:
-                if runtime is None and self._used_runtime.exists():
-                    runtime = self._used_runtime.read_text().strip() or None
                 self._directory.mkdir(parents=True, exist_ok=True)
-                self._containers = connect(runtime, self._directory, self.events, self._slots, log_cap=self._log_cap)
+                self._containers = self._connect(self._runtime or self._runtime_before())
                 self._used_runtime.write_text(f"{self._containers.runtime}\n")
+                self._by_apptainer = None
             except OSError as error:
                 raise EngineError(f"containers can't be run for {self._directory}: {error}") from error
         return self._containers
+
+    def _connect(self, runtime: str | None) -> _Containers:
+        from trivet.engines import runtimes
+
+        if runtime != runtimes.APPTAINER:
+            try:
+                return runtimes.connect(runtime, self._directory, self.events, self._slots, log_cap=self._log_cap)
+            except EngineError:
+                if runtime is not None or not runtimes.apptainer_status().available:
+                    raise
+        elif not (status := runtimes.apptainer_status()).available:
+            raise EngineError(status.reason)
+        from trivet.engines.runtimes.apptainer.sif import SifCache
+        from trivet.engines.runtimes.apptainer.units import ApptainerUnits
+
+        return ApptainerUnits(self._directory, self._processes, SifCache(self._sifs))
+
+    def _runtime_before(self) -> str | None:
+        try:
+            return self._used_runtime.read_text().strip() or None
+        except FileNotFoundError:
+            return None
+
+    def _outcome_of_process(self, id: AttemptId, outcome: Outcome) -> Outcome:
+        """A process that this directory's Apptainer started stands for a container."""
+        if self._by_apptainer is None:
+            self._by_apptainer = self._runtime_before() == "apptainer"
+        if not self._by_apptainer:
+            return outcome
+        from trivet.engines.runtimes.apptainer.units import read
+
+        return read(self._directory, id, outcome)
 
     def _elsewhere(self, ids: Sequence[AttemptId]) -> None:
         """What the worker never took was a container if this directory ever had any, else it is lost."""

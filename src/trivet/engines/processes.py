@@ -7,13 +7,13 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from trivet.engines import Attempt, Ended, EngineError, EngineEvent, Started
+from trivet.engines import Accepted, Attempt, Ended, EngineError, EngineEvent, Started, Waiting
 from trivet.engines.messages import batches, events
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Program
@@ -23,6 +23,7 @@ _WORKER = Path(__file__).with_name("worker.py")
 _SENT, _ACCEPTED, _STARTED, _ENDED = range(4)
 
 Lost = Callable[[Sequence[AttemptId]], None]
+Reading = Callable[[AttemptId, Outcome], Outcome]
 
 
 class Processes:
@@ -32,7 +33,8 @@ class Processes:
     methods raise EngineError.
 
     ``slots`` units run at once; a log keeps at most ``log_cap`` bytes. What happens is put on ``events``. ``lost`` is
-    called with attempts to adopt that no worker of this directory ever took; without it they end as lost.
+    called with attempts to adopt that no worker of this directory ever took; without it they end as lost. ``reading``
+    says what the outcome of a process means, where that is not what it seems to be.
     """
 
     def __init__(
@@ -42,14 +44,17 @@ class Processes:
         slots: int,
         log_cap: int,
         lost: Lost | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self._directory = str(directory.absolute())
         self._home = Path(self._directory, "worker")
         self._events, self._slots, self._log_cap = events, slots, log_cap
         self._lost = lost or self.report_lost
+        self._reading = reading
         self._host = socket.gethostname()
         self._lock = threading.RLock()
         self._stages: dict[AttemptId, int] = {}
+        self._held: set[AttemptId] = set()
         self._unclaimed: dict[AttemptId, list[EngineEvent]] = {}
         self._socket: socket.socket | None = None
         self._reader: threading.Thread | None = None
@@ -68,8 +73,9 @@ class Processes:
         """Raises EngineError when no worker can be started."""
         with self._lock:
             self._connect()
-            fresh = [attempt for attempt in attempts if self._claim(attempt.id)]
-            self._stages.update((attempt.id, _SENT) for attempt in fresh)
+            fresh = [attempt for attempt in attempts if self._release(attempt.id) or self._claim(attempt.id)]
+            for attempt in fresh:
+                self._stages.setdefault(attempt.id, _SENT)
             for common, units in batches(fresh, self._directory):
                 self._send(["submit", common, units])
 
@@ -84,6 +90,9 @@ class Processes:
 
     def cancel(self, ids: Sequence[AttemptId], grace: float) -> None:
         with self._lock:
+            held = [id for id in ids if id in self._held]
+            if held:
+                self.end(dict.fromkeys(held, Outcome(None, reason=Reason.CANCELLED, host=self._host)))
             mine = [id for id in ids if self._stages.get(id, _ENDED) < _ENDED]
             if mine:
                 self._send(["cancel", mine, grace])
@@ -94,10 +103,42 @@ class Processes:
 
     def report_lost(self, ids: Sequence[AttemptId], message: str = "the worker does not know it") -> None:
         """Say that nothing can be known about attempts."""
+        self.end(dict.fromkeys(ids, Outcome(None, reason=Reason.LOST, message=message, host=self._host)))
+
+    # --- Attempts that have to be made ready before a worker can take them -------------------------------------------
+
+    def hold(self, ids: Iterable[AttemptId]) -> list[AttemptId]:
+        """Claim attempts that will be submitted later; returns those that are new, the others are known already.
+
+        They can be cancelled meanwhile, and then never start. Raises EngineError when no worker can be started.
+        """
         with self._lock:
-            self._stages.update(dict.fromkeys(ids, _ENDED))
-            outcome = Outcome(None, reason=Reason.LOST, message=message, host=self._host)
-            self._events.put([Ended(id, outcome) for id in ids])
+            self._connect()
+            fresh = [id for id in ids if self._claim(id)]
+            self._stages.update(dict.fromkeys(fresh, _SENT))
+            self._held.update(fresh)
+            return fresh
+
+    def wait(self, id: AttemptId, message: str) -> None:
+        """Say what a held attempt waits for."""
+        with self._lock:
+            if id in self._held:
+                accepted: list[EngineEvent] = [Accepted(id)] if self._stages[id] < _ACCEPTED else []
+                self._stages[id] = _ACCEPTED
+                self._events.put([*accepted, Waiting(id, message)])
+
+    def end(self, outcomes: Mapping[AttemptId, Outcome]) -> None:
+        """Say that attempts are over which no worker has."""
+        with self._lock:
+            self._stages.update(dict.fromkeys(outcomes, _ENDED))
+            self._held.difference_update(outcomes)
+            self._events.put([Ended(id, outcome) for id, outcome in outcomes.items()])
+
+    def _release(self, id: AttemptId) -> bool:
+        """Whether the attempt was held, and no longer is."""
+        was = id in self._held
+        self._held.discard(id)
+        return was
 
     def close(self) -> None:
         """Let go of the worker; it leaves when everything has ended. Waits for it if that is already so."""
@@ -134,9 +175,12 @@ class Processes:
             reached = _ENDED if type(event) is Ended else _STARTED if type(event) is Started else _ACCEPTED
             if reached > stage:
                 stages[event.id] = reached
-                told.append(event)
+                told.append(self._read_outcome(event) if type(event) is Ended else event)
         if told:
             self._events.put(told)
+
+    def _read_outcome(self, event: Ended) -> Ended:
+        return event if self._reading is None else Ended(event.id, self._reading(event.id, event.outcome))
 
     # --- The connection -------------------------------------------------------------------------------------------
 
@@ -263,7 +307,7 @@ class Processes:
 
     def _replace(self) -> None:
         """After a worker died: another one ends what it left and says what it recorded; the rest is lost."""
-        left = [id for id, stage in self._stages.items() if stage < _ENDED]
+        left = [id for id, stage in self._stages.items() if stage < _ENDED and id not in self._held]
         if not left:
             return
         message = "the worker died before it took it"

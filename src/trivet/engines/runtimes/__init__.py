@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 DAEMONS = ("docker", "podman")
 """Runtimes that are asked through a socket, and can build, hold and show images."""
 
-RUNTIMES = (*DAEMONS, "apptainer")
+APPTAINER = "apptainer"
+RUNTIMES = (*DAEMONS, APPTAINER)
 """All runtimes, in the order in which they are tried."""
 
 
@@ -67,7 +68,8 @@ def open_api(runtime: str | None = None) -> tuple[Api, Version, Callable[[], Non
     Raises EngineError, which says what was tried and what to do.
     """
     if runtime is not None and runtime not in DAEMONS:
-        raise EngineError(f"there is no container engine {runtime!r}; known: {', '.join(DAEMONS)}")
+        known = ", ".join(DAEMONS if runtime == APPTAINER else RUNTIMES)
+        raise EngineError(f"there is no runtime {runtime!r} for this; known: {known}")
     reasons = []
     for name in (runtime,) if runtime else DAEMONS:
         try:
@@ -82,7 +84,7 @@ def choose(runtime: str | None = None) -> str:
     """The name of ``runtime``, or of the first that can be used. Raises EngineError, which says what was tried."""
     if runtime is not None and runtime not in RUNTIMES:
         raise EngineError(f"there is no runtime {runtime!r}; known: {', '.join(RUNTIMES)}")
-    if runtime != "apptainer":
+    if runtime != APPTAINER:
         try:
             _, version, release = open_api(runtime)
         except EngineError as error:
@@ -92,25 +94,26 @@ def choose(runtime: str | None = None) -> str:
             return version.name
         if runtime is not None:
             raise EngineError(reason)
-    found = _apptainer()
+    found = apptainer_status()
     if not found.available:
         raise EngineError(found.reason if runtime else f"{reason}; apptainer: {found.reason}")
     return found.name
 
 
-def _apptainer() -> RuntimeStatus:
+def apptainer_status() -> RuntimeStatus:
+    """Whether there is an Apptainer on PATH that runs. Never raises."""
     import shutil
     import subprocess
 
     from trivet.engines.runtimes.apptainer.sif import installed
 
-    path = shutil.which("apptainer")
+    path = shutil.which(APPTAINER)
     if path is None:
-        return RuntimeStatus("apptainer", False, reason="there is no apptainer command (a cluster may need a module)")
+        return RuntimeStatus(APPTAINER, False, reason="there is no apptainer command (a cluster may need a module)")
     try:
-        return RuntimeStatus("apptainer", True, installed(), path)
+        return RuntimeStatus(APPTAINER, True, installed(), path)
     except (OSError, subprocess.SubprocessError) as error:
-        return RuntimeStatus("apptainer", False, reason=f"{path} does not run: {error}")
+        return RuntimeStatus(APPTAINER, False, reason=f"{path} does not run: {error}")
 
 
 def probe() -> list[RuntimeStatus]:
@@ -123,7 +126,7 @@ def probe() -> list[RuntimeStatus]:
             found.append(RuntimeStatus(name, True, f"{version.name} {version.version}", api.path))
         except Exception as error:  # whatever is wrong with a runtime is an answer here
             found.append(RuntimeStatus(name, False, reason=str(error) or type(error).__name__))
-    return [*found, _apptainer()]
+    return [*found, apptainer_status()]
 
 
 def _open(name: str) -> tuple[Api, Version, Callable[[], None]]:
