@@ -54,7 +54,7 @@ def _told(name: str, error: Any, path: DocumentPath, schema: Mapping[str, Any]) 
     elif kind == "falseSchema" and error.instance_path:
         yield Problem(UNEXPECTED, f"{name}: the task has no `{where}`", hint=OVERRIDE, path=here)
     elif kind in ("additionalProperties", "unevaluatedProperties"):
-        known = [one for one in schema.get("properties", {}) if not error.instance_path]
+        known = [one for one in schema.get("properties", {}) if not error.instance_path and one not in RESERVED]
         for word in error.kind.unexpected:
             hint = closest(word, known) or OVERRIDE
             yield Problem(UNEXPECTED, f"{name}: the task has no `{word}` in `{where}`", hint=hint, path=(*here, word))
@@ -68,7 +68,7 @@ def _message(error: Any) -> str:
     if not members:
         return _cut(str(error.message))
     # A member whose tag is another's is not meant; of the others, the one that complains least.
-    tagged = [member for member in members if not any(one.kind.name == "constant" for one in member)]
+    tagged = [member for member in members if not any(one.kind.name == "const" for one in member)]
     if len(tagged) == 1 or len(members) == 1:
         first = (tagged or members)[0][0]
         where = _shown(tuple(first.instance_path))
