@@ -1,14 +1,22 @@
-"""A run's directory: what was asked, what happened, what came out. It can be copied and read by hand.
+"""Directories of runs and jobs: what was asked, what happened, what came out. They can be copied and read by hand.
 
 ::
 
-    run.json       what was asked, exactly; at the end also what came of it
+    run.json       what was asked, exactly; at the end also what came of it (of a job: job.json)
     journal/       every step, see `trivet.records.journal`
+    logs/          what the programs printed, as far as it has no other place, and drivers in the background
+    requests/      files by which others ask the owner for something (``cancel``)
+    alive          there until it is over; touched by the owner now and then
+
+Of a run::
+
     work/          one directory for each attempt that needed files; gone after a good end
     outputs/       one entry for each output, unless the caller wanted them elsewhere
-    logs/          what the programs printed
-    requests/      files by which others ask the owner for something (``cancel``)
-    alive          there until the run is over; touched by the owner now and then
+
+Of a job::
+
+    <order>_<task>/  arguments, log and output of every unit of a step, by the names of the public server
+    workflow.log     what happened, in plain lines
 """
 
 from __future__ import annotations
@@ -22,7 +30,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from trivet.records import UnreadableError, files
 from trivet.records.journal import Journal, NotOwnerError, last_owner
@@ -40,18 +48,23 @@ DEAD_AFTER = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class RunDirectory:
-    """A run's directory; ``path`` is absolute, its name is the run's identifier."""
+class OwnedDirectory:
+    """A directory with a record and one owner; ``path`` is absolute, its name is the identifier.
+
+    They lie together in the directory ``place`` of a home; ``record_name`` is the file with the record.
+    """
 
     path: Path
+    place: ClassVar[str]
+    record_name: ClassVar[str]
 
     @classmethod
-    def create(cls, home: Path, now: float, record: Callable[[str], dict[str, Any]]) -> RunDirectory:
-        """A new run below ``home``, named by the time so that names sort by age; ``record`` makes its record.
+    def create(cls, home: Path, now: float, record: Callable[[str], dict[str, Any]]) -> Self:
+        """A new one below ``home``, named by the time so that names sort by age; ``record`` makes its record.
 
         It appears as a whole: whoever sees the directory sees the record in it. Raises OSError.
         """
-        runs = home / "runs"
+        runs = home / cls.place
         runs.mkdir(parents=True, exist_ok=True)
         hidden = cls(Path(tempfile.mkdtemp(prefix=".new-", dir=runs)))
         try:
@@ -83,30 +96,26 @@ class RunDirectory:
         return self.path / "journal"
 
     @property
-    def outputs(self) -> Path:
-        return self.path / "outputs"
-
-    @property
-    def work(self) -> Path:
-        return self.path / "work"
-
-    @property
     def logs(self) -> Path:
         return self.path / "logs"
 
+    @property
+    def record_file(self) -> Path:
+        return self.path / self.record_name
+
     def write(self, record: dict[str, Any]) -> None:
-        """Replace ``run.json``. Raises OSError."""
-        files.write_json(self.path / "run.json", record)
+        """Replace the record. Raises OSError."""
+        files.write_json(self.record_file, record)
 
     def read(self) -> dict[str, Any]:
-        """The content of ``run.json``. Raises FileNotFoundError or UnreadableError."""
+        """The record. Raises FileNotFoundError or UnreadableError."""
         try:
-            record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            record = json.loads(self.record_file.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise UnreadableError(f"{self.path / 'run.json'} is damaged: {error}") from None
+            raise UnreadableError(f"{self.record_file} is damaged: {error}") from None
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             found = record.get("format") if isinstance(record, dict) else None
-            raise UnreadableError(f"{self.path / 'run.json'} has format {found}; this version of Trivet reads {FORMAT}")
+            raise UnreadableError(f"{self.record_file} has format {found}; this version of Trivet reads {FORMAT}")
         return record
 
     def ask(self, request: str) -> None:
@@ -123,19 +132,19 @@ class RunDirectory:
         (self.path / "alive").touch()
 
     def rest(self) -> None:
-        """Say that the run is over and nobody needs to look after it."""
+        """Say that it is over and nobody needs to look after it."""
         (self.path / "alive").unlink(missing_ok=True)
 
     @property
     def resting(self) -> bool:
-        """True when nobody needs to look after the run."""
+        """True when nobody needs to look after it."""
         return not (self.path / "alive").exists()
 
     def owner_alive(self) -> bool:
-        """Whether somebody drives the run, or is about to.
+        """Whether somebody drives it, or is about to.
 
-        That is the process that wrote the journal last, before the first word of a journal the one that asked for the
-        run. On this machine it is known at once; for another one the last sign of life decides, measured by the clock
+        That is the process that wrote the journal last, before the first word of a journal the one that asked for it.
+        On this machine it is known at once; for another one the last sign of life decides, measured by the clock
         of the file system that both share.
         """
         _, owner = last_owner(self.journal)
@@ -161,3 +170,36 @@ class RunDirectory:
             return DEAD_AFTER
         finally:
             probe.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory(OwnedDirectory):
+    """A run's directory."""
+
+    place: ClassVar[str] = "runs"
+    record_name: ClassVar[str] = "run.json"
+
+    @property
+    def outputs(self) -> Path:
+        return self.path / "outputs"
+
+    @property
+    def work(self) -> Path:
+        return self.path / "work"
+
+
+@dataclass(frozen=True, slots=True)
+class JobDirectory(OwnedDirectory):
+    """A job's directory."""
+
+    place: ClassVar[str] = "jobs"
+    record_name: ClassVar[str] = "job.json"
+
+    @property
+    def workflow_log(self) -> Path:
+        return self.path / "workflow.log"
+
+    @property
+    def statuses(self) -> Path:
+        """The status of images at each step, where the job chooses by it."""
+        return self.path / "statuses"
