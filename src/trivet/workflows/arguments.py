@@ -40,7 +40,8 @@ def _faults(found: Found, part: Part, schema: Mapping[str, Any]) -> Iterator[Pro
         yield Problem(UNCHECKED, message, "warning", path=path)
         return
     for fault in errors:
-        yield from _told(name, fault, path, schema)
+        for meant in _meant(fault):
+            yield from _told(name, meant, path, schema)
 
 
 def _told(name: str, error: Any, path: DocumentPath, schema: Mapping[str, Any]) -> Iterator[Problem]:
@@ -62,19 +63,29 @@ def _told(name: str, error: Any, path: DocumentPath, schema: Mapping[str, Any]) 
         yield Problem(INVALID, f"{name}: `{where}`: {_message(error)}", hint=OVERRIDE, path=here)
 
 
+def _meant(error: Any) -> Iterator[Any]:
+    """A complaint about a union, as those of the only member whose tag fits; any other as it is."""
+    tagged = [member for member in _members(error) if _tag(member) is None]
+    if len(tagged) != 1:
+        yield error
+        return
+    for inner in tagged[0]:
+        yield from _meant(inner)
+
+
 def _message(error: Any) -> str:
-    """What is wrong, for unions what is wrong with the member that comes nearest."""
-    members = [member for member in getattr(error.kind, "context", None) or () if member]
-    if not members:
-        return _cut(str(error.message))
-    # A member whose tag is another's is not meant; of the others, the one that complains least.
-    tagged = [member for member in members if not any(one.kind.name == "const" for one in member)]
-    if len(tagged) == 1 or len(members) == 1:
-        first = (tagged or members)[0][0]
-        where = _shown(tuple(first.instance_path))
-        return _message(first) if first.instance_path == error.instance_path else f"`{where}`: {_message(first)}"
-    kinds = dict.fromkeys(_message(member[0]) for member in members)
-    return _cut("; or ".join(kinds))
+    told = dict.fromkeys(str((_tag(member) or member[0]).message) for member in _members(error))
+    return _cut("; or ".join(told) or str(error.message))
+
+
+def _members(error: Any) -> list[Any]:
+    """What is wrong with each member of a union; nothing where there is none."""
+    return [member for member in getattr(error.kind, "context", None) or () if member]
+
+
+def _tag(member: Any) -> Any:
+    """The complaint that a value has the tag of another member, if there is one."""
+    return next((one for one in member if one.kind.name == "const"), None)
 
 
 def _cut(text: str) -> str:
