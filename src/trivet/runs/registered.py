@@ -5,25 +5,50 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from trivet.contracts.source import Source
-from trivet.records.packages import PackageDirectory
-
-IDENTITY = "package.json"
-"""The attachment by which a document says of which package, and in which versions, its tasks are."""
+from trivet.contracts.fractal.manifest import IDENTITY
+from trivet.contracts.source import Source, load
+from trivet.records.packages import PackageDirectory, every, find, normal
+from trivet.tasks.problem import Problem, ProblemsError
+from trivet.tasks.task import Task
 
 
 def sources(package: PackageDirectory) -> list[Source]:
-    """The documents of a package, for `trivet.contracts.examine`. Raises UnreadableError, FileNotFoundError."""
+    """The documents of a package, for `trivet.contracts.examine`; of one under development as they are today.
+
+    Raises UnreadableError, FileNotFoundError; ProblemsError for a document under development that is gone.
+    """
     record = package.read()
     identity = json.dumps({"name": record["name"], "version": record["version"], "versions": record["versions"]})
     prefix = None if record["prefix"] is None else package.path / record["prefix"]
-    return [
-        Source(
-            str(package.path / document["path"]),
-            document["text"],
-            (package.path / Path(document["path"])).parent,
-            {IDENTITY: identity},
-            prefix=prefix,
-        )
-        for document in record["documents"]
-    ]
+    found = []
+    for document in record["documents"]:
+        path = package.path / document["path"]
+        text = load(path).text if record.get("editable") else document["text"]
+        found.append(Source(str(path), text, Path(path).parent, {IDENTITY: identity}, prefix=prefix))
+    return found
+
+
+def named(home: Path, text: str) -> list[Source] | None:
+    """The documents of ``NAME`` (its newest active version) or ``NAME==VERSION``; None when no such name is known.
+
+    Raises ProblemsError when it is known, but not in an active version, or not in that one.
+    """
+    name, _, version = text.partition("==")
+    if "/" in text or ":" in text or not any(package.name == normal(name) for package in every(home)):
+        return None
+    try:
+        package = find(home, name.strip(), version.strip() or None)
+    except LookupError as error:
+        raise ProblemsError([Problem("P005", str(error))]) from None
+    if not package.active:
+        hint = f"`trivet fractal reactivate {package.name}=={package.version}` makes its environment again"
+        raise ProblemsError([Problem("P005", f"{package.name} {package.version} is not active", hint=hint)])
+    return sources(package)
+
+
+def used(home: Path, task: Task) -> None:
+    """Keep in mind that a task is run now, if its package was collected."""
+    identity = task.document.texts.get(IDENTITY)
+    if identity is not None:
+        data = json.loads(identity)
+        PackageDirectory(home / "packages" / normal(data["name"]) / data["version"]).touch()
