@@ -43,6 +43,7 @@ def _alike(one: Invocation, other: Invocation) -> bool:
         and one.time_limit == other.time_limit
         and one.grace == other.grace
         and one.mounts == other.mounts
+        and one.forwards == other.forwards
     )
 
 
@@ -57,6 +58,8 @@ def _common(invocation: Invocation) -> dict[str, Any]:
         common["time"] = invocation.time_limit
     if invocation.resources.memory is not None:
         common["memory"] = invocation.resources.memory
+    if invocation.forwards:
+        common["forwards"] = True
     if invocation.mounts:
         common["reads"] = [mount.source for mount in invocation.mounts]
     return common

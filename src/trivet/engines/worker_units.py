@@ -39,7 +39,7 @@ class Refused(Exception):
 class Common:
     """What many units share: environment, limits, and the paths that must be readable."""
 
-    __slots__ = ("env", "grace", "memory", "path", "reads", "time_limit")
+    __slots__ = ("env", "forwards", "grace", "memory", "path", "reads", "time_limit")
 
     def __init__(self, base: dict[bytes, bytes], fields: dict[str, Any]) -> None:
         self.env = {**base, **{os.fsencode(key): os.fsencode(value) for key, value in fields["env"].items()}}
@@ -48,6 +48,7 @@ class Common:
         self.time_limit: Optional[float] = fields.get("time")
         self.grace: float = fields["grace"]
         self.reads: list[str] = fields.get("reads", ())
+        self.forwards: bool = fields.get("forwards", False)
 
 
 class Running:
@@ -195,8 +196,11 @@ class Units:
         if not unit.reason:
             unit.reason, unit.message = reason, message
         if grace > 0:
-            signal_group(unit.pid, signal.SIGTERM)
-            signal_group(unit.pid, signal.SIGCONT)
+            if unit.common.forwards:
+                kill(unit.pid, signal.SIGTERM)
+            else:
+                signal_group(unit.pid, signal.SIGTERM)
+                signal_group(unit.pid, signal.SIGCONT)
             self.timers.after(grace, self.kill, unit)
         else:
             self.kill(unit)

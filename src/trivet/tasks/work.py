@@ -117,7 +117,8 @@ class Invocation:
 
     ``warm``: the command is a Python interpreter and a script, and nothing forbids an engine to import the script once
     and to fork for each unit. ``meta`` says in the words of Fractal's meta data what a batch system is asked for; other
-    engines pass it over.
+    engines pass it over. ``forwards``: the command hands TERM on to what it started, which would otherwise have it
+    twice.
     """
 
     program: Program
@@ -139,6 +140,7 @@ class Invocation:
     notes: tuple[Problem, ...] = ()
     warm: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
+    forwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def as_command(invocation: Invocation, sif: Sif, caller: Caller, scratch: str | 
         workdir=None,
         user=None,
         login=None,
+        forwards=True,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from signal import SIGTERM
 
 from trivet.tasks.states import Reason
 from trivet.tasks.work import Outcome
@@ -21,13 +22,16 @@ def explained(outcome: Outcome, log: bytes) -> Outcome:
     """The outcome of the container, given that of the command and the first bytes of its log.
 
     Apptainer ends with 128 + its program's signal. With 255, and nothing in the log but its own words of which the last
-    is FATAL, it has started nothing: no such program or working directory, a site that forbids something.
+    is FATAL, it has started nothing: no such program or working directory, a site that forbids something, or a TERM
+    that came too early to be handed on.
     """
     code = outcome.exit_code
     if code is not None and code in _SIGNALS and outcome.signal is None:
         return replace(outcome, signal=code - 128)
-    lines = log.decode(errors="replace").splitlines() if code == REFUSED and outcome.reason is None else []
+    lines = log.decode(errors="replace").splitlines() if code == REFUSED else []
     if not lines or not lines[-1].startswith("FATAL:") or not all(line.startswith(_SPEAKS) for line in lines):
         return outcome
+    if outcome.reason is not None:
+        return replace(outcome, exit_code=128 + SIGTERM, signal=int(SIGTERM))
     said = lines[-1].removeprefix("FATAL:").strip()
     return replace(outcome, exit_code=None, reason=Reason.SUBMIT_ERROR, message=f"Apptainer did not start it: {said}")
