@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from trivet.records.directory import RunDirectory
     from trivet.runs.options import Options
     from trivet.tasks.call import Call
+    from trivet.tasks.task import Task
     from trivet.tasks.values import Value
 
-_FOR_TASKS = ("values_file", "inputs_from", "each", "python", "templates", "conf", "task_id")
+_FOR_TASKS = ("values_file", "inputs_from", "each", "python", "templates", "conf", "task_id", "gather")
 """What a run that is repeated has already."""
 
 
@@ -107,6 +108,12 @@ Examples:
 @click.option("--command-as-args", is_flag=True, help="Give the task's command to the image's entrypoint as arguments.")
 @click.option("--namespace", metavar="NAME", help="Kubernetes: the namespace, before the one the task names.")
 @click.option("--into-existing", is_flag=True, help="Let outputs go into directories that hold something already.")
+@click.option(
+    "--gather-parallel-output",
+    "gather",
+    is_flag=True,
+    help="Fractal version 1: gather what parallel units say in lists, instead of ignoring it.",
+)
 @template_options
 @click.option("--conf", type=click.Path(), help="Kaapana: a file with the user input of a workflow request, as JSON.")
 @click.option("--task-id", metavar="ID", help="Kaapana: which task of the workflow this is, for --conf.")
@@ -181,10 +188,22 @@ def _call(target: str, words: tuple[tuple[str, str], ...], given: dict[str, Any]
         from_file, more = inputs.in_file(task, Path(given["values_file"]), given["each"])
         values |= from_file
         problems = [*problems, *more]
+    if given["gather"]:
+        values[_gathering(task)] = True
     call = inputs.bound(task, words, home(), given["each"], values)
     for problem in problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
     return call, options
+
+
+def _gathering(task: Task) -> str:
+    """The input by which the output of parallel units is gathered."""
+    from trivet.contracts.fractal.v1.manifest import GATHER
+
+    if task.input(GATHER) is None:
+        message = f"--gather-parallel-output is for parallel tasks of version 1 of Fractal; {task.name} is none"
+        raise click.UsageError(message)
+    return GATHER
 
 
 def _repeated(name: str, image: str | None, given: Options) -> tuple[Call, Options]:

@@ -221,7 +221,9 @@ def _parsed(port: Port, kind: ValueType, text: str) -> Value:
             return reference(port, text.removeprefix("@"))
         case types.Zarr():
             return _place(text)
-        case types.Array(of=inner) if (inner.is_file or isinstance(inner, types.Zarr)) and not text.startswith("["):
+        case types.Array(of=inner) if (
+            inner.is_file or isinstance(inner, types.Zarr | types.String)
+        ) and not text.lstrip().startswith("["):
             return _parsed(port, inner, text)
         case types.Array() | types.Geometry():
             return _from_python(port, kind, _json(text), False)

@@ -183,7 +183,7 @@ def test_a_manifest_of_version_1_is_a_task_too(read: Any) -> None:
     document = read(V1)
     assert document.kind == "manifest-v1"
     problems = fractal.check(document)
-    assert [(problem.code, problem.severity) for problem in problems] == [("F006", "info"), ("F020", "warning")]
+    assert [(problem.code, problem.severity) for problem in problems] == [("F020", "warning")]
     (task,) = fractal.tasks(document)
     inputs = ["input_paths", "output_path", "metadata", "component", "gather-parallel-output", "size"]
     assert [found.name for found in task.inputs] == inputs
@@ -193,7 +193,6 @@ def test_a_manifest_of_version_1_is_a_task_too(read: Any) -> None:
 def test_a_bad_manifest_of_version_1_is_told_so(read: Any) -> None:
     bad = {**V1, "task_list": [{"name": "Old", "meta": {"parallelization_level": "slide"}, "executables": "x.py"}]}
     assert {(problem.code, problem.path) for problem in fractal.check(read(bad))} == {
-        ("F006", ("manifest_version",)),
         ("F001", ("task_list", 0)),
         ("F022", ("task_list", 0, "meta", "parallelization_level")),
         ("F010", ("task_list", 0)),

@@ -16,6 +16,10 @@ def refusals(call: Call) -> Sequence[Problem]:
     """A program that is not there; components that nobody named. A call may still lack values that were refused."""
     entry = entry_of(call.task.document, call.task.name)
     problems: list[Problem] = []
+    executor = (entry.get("meta") or {}).get("executor")
+    if executor is not None:
+        message = f"the part {executor!r} of an old server's configuration is not known; the defaults are taken"
+        problems.append(Problem("F033", message, "info", "say what is needed: --cpus, --memory, --gpus"))
     try:
         command_of(call.task.document, entry, "")
     except ProblemsError as error:

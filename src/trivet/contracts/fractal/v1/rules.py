@@ -20,13 +20,6 @@ def check(document: Document) -> Sequence[Problem]:
     problems = list(duplicate_keys(document.data))
     fields = Fields(document.data, problems, rules.CODES)
     fields.get("manifest_version", str)
-    fields.note(
-        "F006",
-        "this is a manifest of version 1: its tasks are run as they are, on metadata instead of image lists",
-        "manifest_version",
-        severity="info",
-        hint="trivet convert FILE --to fractal begins one of version 2",
-    )
     has_schemas = fields.get("has_args_schemas", bool, False)
     package = rules.Package(document)
     for task in rules.named_tasks(fields):
@@ -69,6 +62,4 @@ def _meta(task: Fields) -> None:
     if level is not None and level not in LEVELS:
         message = f"{level!r} is no usual level of parallelization; units are made from that list of the metadata"
         meta.note("F022", message, "parallelization_level", severity="warning", hint=closest(level, LEVELS))
-    if meta.get("executor", str, None, null=True) is not None:
-        message = "`executor` names a part of an old server's own configuration; the defaults are taken instead"
-        meta.note("F033", message, "executor", severity="info", hint="say `cpus_per_task`, `mem` and `needs_gpu`")
+    meta.get("executor", str, None, null=True)

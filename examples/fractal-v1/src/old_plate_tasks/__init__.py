@@ -1,0 +1,1 @@
+"""Fractal tasks of version 1, for OME-Zarr plates."""
