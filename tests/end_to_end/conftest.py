@@ -27,14 +27,16 @@ class CommandLine:
     home: Path
     cwd: Path
 
-    def __call__(self, *words: str, code: int | None = 0, **more: Any) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *words: str, code: int | None = 0, patience: float = PATIENCE, **more: Any
+    ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "trivet", *words],
             capture_output=True,
             text=True,
             cwd=self.cwd,
             env=self.environment,
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
             **more,
         )
