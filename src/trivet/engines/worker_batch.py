@@ -5,9 +5,9 @@ file to the shared file system, and started by the job's script with the directo
 the element. All it knows is in ``submission.json`` and ``units.jsonl`` there; all it says goes to
 ``record-<element>.jsonl``, in the lines of the worker and two of its own:
 
-    ["job", {"job": "12_3", "id": "15", "host": ..., "at": ...}]      the first; exclusive creation makes it the only one
-    ["told", {"signal": 15}]                                          SLURM wants the job to end
-    ["over", {}]                                                      the last: everything was recorded
+    ["job", {"job": "12_3", "id": "15", "host": ..., "at": ...}]    the first; exclusive creation makes it the only one
+    ["told", {"signal": 15}]                                        SLURM wants the job to end
+    ["over", {}]                                                    the last: everything was recorded
 
 What is to be cancelled comes in lines ``[[id, ...], grace]`` of ``cancel-<element>.jsonl``.
 """
@@ -30,20 +30,18 @@ if TYPE_CHECKING:
     from trivet.engines.worker_memory import own_kills
     from trivet.engines.worker_system import ENGINE, birth
     from trivet.engines.worker_units import Common, Refused, Running, Timers, Units, never_ran
+    from trivet.engines.worker_words import STARTED_AGAIN, TOLD, UNWRITABLE
 else:
     from worker_link import Record, dumps
     from worker_logs import Logs
     from worker_memory import own_kills
     from worker_system import ENGINE, birth
     from worker_units import Common, Refused, Running, Timers, Units, never_ran
+    from worker_words import STARTED_AGAIN, TOLD, UNWRITABLE
 
 TELL_EVERY = 0.2
 LOOK_FOR_CANCELS_EVERY = 0.5
 PATIENCE_WITH_DISKS = 120.0
-UNWRITABLE, STARTED_AGAIN = 74, 75
-"""Exit codes: the record can't be written (a full disk, a quota); SLURM has started the job a second time."""
-TOLD = "SLURM ended the job"
-"""The message of units that ended, with the reason ``evicted``, because SLURM wanted so; it alone knows why."""
 
 
 class BatchUnits(Units):

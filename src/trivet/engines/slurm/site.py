@@ -18,22 +18,27 @@ MISSING, UNKNOWN, VALUE = "S001", "S002", "S003"
 class Site:
     """A checked configuration. ``default`` and ``gpu`` hold only what was written, ``mem`` in megabytes.
 
-    ``exports`` are variables with paths below each user's cache directory.
+    ``exports`` are variables with paths below each user's cache directory. ``python`` starts the runner of a job on a
+    compute node (3.9 or later), after ``modules`` were loaded and the lines of ``setup`` run.
     """
 
     default: Mapping[str, Any]
     gpu: Mapping[str, Any]
     limits: Limits
     exports: Mapping[str, str]
+    python: str = "python3"
+    modules: tuple[str, ...] = ()
+    setup: tuple[str, ...] = ()
 
 
 def read_site(data: Any, problems: list[Problem]) -> Site | None:
-    """A site's configuration from plain data (public server, SLURM runners).
+    """A site's configuration from plain data (public server, SLURM runners; ``python``, ``modules`` and ``setup`` are
+    additions).
 
     Never raises: all faults are noted with their paths, and the result is None where there was one.
     """
     before = len(problems)
-    parts = _values(data, (), problems, dict.fromkeys(_PARTS, _as_it_is), _PARTS[:2])
+    parts = _values(data, (), problems, {**dict.fromkeys(_PARTS, _as_it_is), **_ADDITIONS}, _PARTS[:2])
     sections = {name: _values(parts.get(name, {}), (name,), problems, _SET) for name in (_PARTS[0], _PARTS[2])}
     limits = _values(parts.get(_PARTS[1], {}), (_PARTS[1],), problems, _LIMITS, _LIMITS if _PARTS[1] in parts else ())
     exports = parts.get(_PARTS[3], {})
@@ -41,7 +46,9 @@ def read_site(data: Any, problems: list[Problem]) -> Site | None:
     exports = _values(exports, (_PARTS[3],), problems, relative)
     if len(problems) > before:
         return None
-    return Site(sections[_PARTS[0]], sections[_PARTS[2]], Limits(*(limits[name] for name in _LIMITS)), exports)
+    additions = {name: parts[name] for name in _ADDITIONS if name in parts}
+    numbers = Limits(*(limits[name] for name in _LIMITS))
+    return Site(sections[_PARTS[0]], sections[_PARTS[2]], numbers, exports, **additions)
 
 
 def positive(value: Any) -> int:
@@ -96,6 +103,11 @@ _LIMITS: Mapping[str, Reader] = {
     "target_mem_per_job": megabytes, "max_mem_per_job": megabytes,
     "target_num_jobs": positive, "max_num_jobs": positive,
 }  # fmt: skip
+_ADDITIONS: Mapping[str, Reader] = {
+    "python": text,
+    "modules": lambda value: tuple(lines(value)),
+    "setup": lambda value: tuple(lines(value)),
+}
 _PARTS = ("default_slurm_config", "batching_config", "gpu_slurm_config", "user_local_exports")
 
 

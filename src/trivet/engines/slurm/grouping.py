@@ -1,0 +1,113 @@
+"""Attempts as arrays of jobs: those that ask for the same share an array, and as many as fit share a job."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from trivet.engines import Attempt
+from trivet.engines.slurm.batching import Batching, BatchingError, batching
+from trivet.engines.slurm.cluster import seconds
+from trivet.engines.slurm.script import MARGIN, Array
+from trivet.engines.slurm.site import VALUE, Site
+from trivet.engines.slurm.wishes import Wishes, wishes
+from trivet.tasks.problem import Problem, ProblemsError
+from trivet.tasks.work import Invocation
+
+MIB = 1024 * 1024
+BATCHING = "S005"
+"""Code of problems: units can't be gathered into jobs."""
+
+
+class Group(NamedTuple):
+    """Attempts of one array, job by job."""
+
+    array: Array
+    elements: list[Sequence[Attempt]]
+
+
+def wishes_of(site: Site, invocation: Invocation, name: str) -> Wishes:
+    """What one unit asks for. Its resources count more than its meta data, from which they may come.
+
+    Raises ProblemsError.
+    """
+    meta: dict[str, Any] = dict(invocation.meta)
+    needs = invocation.resources
+    if needs.cpus is not None:
+        meta["cpus_per_task"] = max(1, math.ceil(needs.cpus))
+    if needs.memory is not None:
+        meta["mem"] = max(1, math.ceil(needs.memory / MIB))
+    if needs.gpus is not None:
+        meta["needs_gpu"] = needs.gpus > 0
+    found = wishes(site, invocation.title or name, meta)
+    if needs.gpus and not (found.gres or found.gpus):
+        found = replace(found, gres=f"gpu:{needs.gpus}")
+    return found
+
+
+def gathered(found: Wishes, invocation: Invocation, total: int, slots: int | None, longest: float | None) -> Batching:
+    """How many of ``total`` such units share a job, at most ``slots`` at once. Raises ProblemsError.
+
+    ``longest`` is the longest time (seconds) the partition gives a job: units with a time limit share one only as far
+    as their turns fit.
+    """
+    own = found.tasks_per_job, found.parallel_tasks_per_job
+    try:
+        chosen = batching(total, found.cpus_per_task, found.mem, found.limits, *own)
+    except BatchingError as error:
+        raise ProblemsError([Problem(BATCHING, str(error), hint="see batching_config of the site")]) from None
+    parallel = min(chosen.parallel, total, slots or chosen.parallel)
+    units = min(chosen.units, total)
+    if longest is not None and invocation.time_limit is not None:
+        turns = int((longest - MARGIN) // (invocation.time_limit + invocation.grace))
+        if turns < 1:
+            message = f"a unit may take {invocation.time_limit:g} s, and the partition ends jobs after {longest:g} s"
+            hint = "give a shorter --time-limit, or another partition"
+            raise ProblemsError([Problem(VALUE, message, hint=hint)])
+        units = min(units, turns * parallel)
+    return Batching(units, parallel)
+
+
+def groups(
+    site: Site,
+    attempts: Sequence[Attempt],
+    slots: int | None,
+    largest_array: int,
+    longest: dict[str, float | None],
+) -> Iterator[tuple[list[Attempt], Group | ProblemsError]]:
+    """Attempts by what they ask for, in arrays of at most ``largest_array`` jobs; or why they can't be.
+
+    ``longest`` has the longest time of each partition in seconds. The token of the arrays is still to be given.
+    """
+    alike: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        alike.setdefault(_key(attempt.invocation), []).append(attempt)
+    for members in alike.values():
+        first = members[0]
+        try:
+            found = wishes_of(site, first.invocation, first.id.rsplit("/", 2)[0].replace("/", "-"))
+            how = gathered(found, first.invocation, len(members), slots, longest.get(found.partition))
+        except ProblemsError as error:
+            yield members, error
+            continue
+        throttle = None if slots is None else max(1, slots // how.parallel)
+        limit, grace = first.invocation.time_limit, first.invocation.grace
+        size = how.units * largest_array
+        for begin in range(0, len(members), size):
+            part = members[begin : begin + size]
+            elements: list[Sequence[Attempt]] = [part[at : at + how.units] for at in range(0, len(part), how.units)]
+            yield part, Group(Array(found, how, len(elements), "", throttle, limit, grace), elements)
+
+
+def time_of(found: Wishes) -> float | None:
+    """The time a task or site gives a job, in seconds. Raises ValueError."""
+    return None if found.time is None else seconds(found.time)
+
+
+def _key(invocation: Invocation) -> str:
+    needs = invocation.resources
+    wanted = [needs.cpus, needs.memory, needs.gpus, invocation.time_limit, invocation.grace, invocation.title]
+    return json.dumps([wanted, dict(invocation.meta)], sort_keys=True, default=str)

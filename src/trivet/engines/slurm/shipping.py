@@ -1,0 +1,41 @@
+"""The runner of jobs as one file: the worker's modules in a zip that Python starts, nothing else is on the nodes."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+_MAIN = "import sys\nimport worker_batch\n\nsys.exit(worker_batch.main())\n"
+
+
+@cache
+def runner() -> bytes:
+    """The zip file; the same bytes for the same modules."""
+    modules = sorted(Path(__file__).resolve().parents[1].glob("worker_*.py"))
+    texts = {path.name: path.read_text(encoding="utf-8") for path in modules} | {"__main__.py": _MAIN}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def ship(place: Path) -> Path:
+    """Put the runner into a directory of the shared file system, unless it is there. Raises OSError.
+
+    Its name says what is in it, so a later Trivet puts its own beside those that jobs still use.
+    """
+    data = runner()
+    path = place / f"runner-{sha256(data).hexdigest()[:12]}.pyz"
+    if not path.exists():
+        temporary = path.with_suffix(f".{os.getpid()}")
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    return path
