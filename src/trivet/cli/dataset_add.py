@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -37,6 +35,7 @@ def command(
 
     A value is a number, true or false where JSON has one, otherwise text; write '"7"' for a text of digits.
     """
+    from trivet.cli.dataset_files import images_in
     from trivet.cli.dataset_words import guarded, opened, pair, scalar, url_of
     from trivet.datasets.exchange import read_images
     from trivet.datasets.imagelist import added
@@ -54,7 +53,7 @@ def command(
         }
         items: list[Any] = [{"zarr_url": url_of(url), **own} for url in urls]
     else:
-        items = _listed(file, problems)
+        items = images_in(file)
     images: list[Image] = list(read_images(items, found.zarr_dir, problems).values())
     if has_errors(problems):
         raise ProblemsError(problem.at(file or "") for problem in problems)
@@ -62,20 +61,3 @@ def command(
     after = guarded(lambda: found.edit(lambda known: added(known, images, zarr_dir), now, {"command": "dataset add"}))
     print(f"{found.path.name}: {len(images)} more, {len(after.images)} images", file=sys.stderr)
     return 0
-
-
-def _listed(file: str, problems: list[Problem]) -> list[Any]:
-    from trivet.cli.dataset_words import UNUSABLE
-    from trivet.tasks.problem import Problem
-
-    try:
-        data = json.loads(sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or f"it is not JSON: {error}"
-        problems.append(Problem(UNUSABLE, f"the file can't be read: {reason}"))
-        return []
-    items = data.get("images") if isinstance(data, dict) else data
-    if not isinstance(items, list):
-        problems.append(Problem(UNUSABLE, "a list of images is needed, or an object with the list `images`"))
-        return []
-    return items

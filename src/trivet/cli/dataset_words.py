@@ -86,7 +86,16 @@ def guarded(work: Callable[[], T]) -> T:
 
 
 def selected(images: ImageList, types: Sequence[str], attributes: Sequence[str]) -> list[Image]:
-    """The images that options choose. Raises ProblemsError.
+    """The images that options choose. Raises ProblemsError."""
+    wanted_types, wanted_values = filters(images, types, attributes)
+    tell(strange(images, wanted_types, wanted_values))
+    return matching(images.values(), wanted_types, wanted_values)
+
+
+def filters(
+    images: ImageList, types: Sequence[str], attributes: Sequence[str]
+) -> tuple[dict[str, bool], dict[str, tuple[Scalar, ...]]]:
+    """The filters that options mean, by type and by attribute. Raises ProblemsError.
 
     What looks like a number is text where the images have texts for that attribute.
     """
@@ -101,11 +110,10 @@ def selected(images: ImageList, types: Sequence[str], attributes: Sequence[str])
     wanted_values = read_attribute_filters(values, problems)
     if wanted_types is None or wanted_values is None:
         raise ProblemsError(problems)
-    tell(_strange(images, wanted_types, wanted_values))
-    return matching(images.values(), wanted_types, wanted_values)
+    return wanted_types, wanted_values
 
 
-def _strange(images: ImageList, types: Iterable[str], attributes: Iterable[str]) -> Iterator[Problem]:
+def strange(images: ImageList, types: Iterable[str], attributes: Iterable[str]) -> Iterator[Problem]:
     """A warning for each name in a filter that no image has: probably a misspelt one."""
     known_types = dict.fromkeys(name for image in images.values() for name in image.types)
     known = dict.fromkeys(name for image in images.values() for name in image.attributes)
