@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 @click.option("--image", metavar="REF", help="Test this image instead of building one.")
 @click.option("--bundle", type=click.Path(exists=True, dir_okay=False), help="Test the image in this bundle.")
 @click.option("--build-arg", "arguments", multiple=True, type=Pair(), help="Handed on to the Dockerfile.")
-@click.option("--runtime", type=click.Choice(["docker", "podman"]), help="What builds and runs images.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["docker", "podman", "apptainer"]),
+    help="What runs images, and builds them if it can.",
+)
 @click.option("--case", "names", multiple=True, metavar="NAME", help="Only the case of this file name.")
 @click.option(
     "-o",
@@ -85,7 +89,7 @@ def _task(
     directory: Path, image: str | None, bundle: str | None, arguments: dict[str, str], runtime: str | None
 ) -> Task:
     from trivet.contracts import contract
-    from trivet.engines.runtimes import open_api
+    from trivet.engines.runtimes import APPTAINER, open_api
     from trivet.runs.choosing import one_task
     from trivet.runs.packing import built, descriptor_in
     from trivet.tasks.problem import ProblemsError, has_errors
@@ -97,7 +101,7 @@ def _task(
         return task
     source, model, _ = descriptor_in(directory)
     if image is None:
-        _, version, release = open_api(runtime)
+        _, version, release = open_api(None if runtime == APPTAINER else runtime)
         release()
         image = built(directory, model.reference, arguments, version.name)
     room = contract("cytomine")

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path())
 @click.option("--image", metavar="REF", help="Test this image instead of building one.")
 @click.option("--build-arg", "arguments", multiple=True, type=Pair(), help="Handed on to the Dockerfile.")
-@click.option("--runtime", type=click.Choice(["docker", "podman"]), help="What builds and runs images.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["docker", "podman", "apptainer"]),
+    help="What runs images, and builds them if it can.",
+)
 @click.option(
     "-o",
     "--output",

@@ -18,7 +18,11 @@ from trivet.records import home
 
 _EXTRA = re.compile(r"""([A-Za-z0-9._-]+).*;.*\bextra\s*==\s*['"]([^'"]+)['"]""")
 
-_INSTALL = {"docker": "apt install docker.io, or start its daemon", "podman": "apt install podman"}
+_INSTALL = {
+    "docker": "apt install docker.io, or start its daemon",
+    "podman": "apt install podman",
+    "apptainer": "a cluster's administrator has it, as a module perhaps; else https://apptainer.org",
+}
 
 
 def examination() -> dict[str, Any]:

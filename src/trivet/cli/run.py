@@ -92,7 +92,9 @@ Examples:
     "--engine", default="local", show_default=True, help="Where units are started: local, kubernetes (dry runs only)."
 )
 @click.option(
-    "--runtime", type=click.Choice(["docker", "podman"]), help="What runs images (default: the first that answers)."
+    "--runtime",
+    type=click.Choice(["docker", "podman", "apptainer"]),
+    help="What runs images (default: the first that answers).",
 )
 @click.option("--slots", type=click.IntRange(min=1), help="How many units run at once (default: one for each CPU).")
 @click.option("--cpus", type=click.FloatRange(min=0, min_open=True), help="CPUs of a unit, instead of the task's word.")

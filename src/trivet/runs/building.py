@@ -13,7 +13,7 @@ BUILDERS = ("docker", "podman")
 
 def build(directory: Path, tag: str, arguments: Mapping[str, str], runtime: str | None) -> None:
     """Build an image; what the builder says goes to stderr. Raises OSError and CalledProcessError."""
-    builder = runtime or next((name for name in BUILDERS if shutil.which(name)), BUILDERS[0])
+    builder = runtime if runtime in BUILDERS else next((name for name in BUILDERS if shutil.which(name)), BUILDERS[0])
     given = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     environment = dict(os.environ)
     command = [builder]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,9 @@ def _on_kubernetes(attempt: Attempt, show_secrets: bool) -> list[Document]:
 
 def _here(attempt: Attempt, options: Options) -> list[Document]:
     if isinstance(attempt.invocation.program, ContainerImage):
-        return [_container(attempt, options)]
+        if options.runtime != "apptainer":
+            return [_container(attempt, options)]
+        attempt = _by_apptainer(attempt)
     from trivet.engines.messages import batches
 
     [(common, [(_, argv, directory, _)])] = batches([attempt], "/")
@@ -90,6 +93,27 @@ def _container(attempt: Attempt, options: Options) -> Document:
     image = program.reference or f"the image in {program.archive}"
     body = request.creation(invocation, image, terms, parent=None, cpus=os.cpu_count(), podman=runtime == "podman")
     return {"kind": "Container", "runtime": runtime, "name": request.container_name(attempt.id, RUN), **body}
+
+
+def _by_apptainer(attempt: Attempt) -> Attempt:
+    """The attempt as a command. An image that can't be looked into now is taken for one that says nothing."""
+    from trivet.engines.runtimes.api import ApiError, UnreachableError
+    from trivet.engines.runtimes.apptainer import sources
+    from trivet.engines.runtimes.apptainer.command import Caller, Sif, as_command, faults
+    from trivet.engines.runtimes.library import ImageUnavailableError
+    from trivet.images.archive import ImageError
+
+    invocation, caller = attempt.invocation, Caller.here()
+    found = [Problem("B019", fault) for fault in faults(invocation, caller)]
+    if found:
+        raise ProblemsError(found)
+    assert isinstance(invocation.program, ContainerImage)  # noqa: S101 (asked by the caller)
+    try:
+        source = sources.find(invocation.program, invocation.login)
+        sif = Sif(str(home() / "sif" / f"{source.digest.removeprefix('sha256:')}.sif"), source.digest, source.config)
+    except (ImageUnavailableError, ImageError, ApiError, UnreachableError):
+        sif = Sif(str(home() / "sif" / "DIGEST.sif"), "", {})
+    return replace(attempt, invocation=as_command(invocation, sif, caller))
 
 
 def _moved(data: Any, old: str, new: str) -> Any:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from trivet.engines import Engine, EngineError
 from trivet.records import home as default_home
 from trivet.records.directory import RunDirectory
-from trivet.runs import record
+from trivet.runs import record, registered
 from trivet.runs.driver import Driver
+from trivet.runs.driving import stopped_by_signals
 from trivet.runs.options import Options
 from trivet.runs.publish import obstacles
 from trivet.runs.record import NO_SECRETS
@@ -51,6 +49,7 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
         raise ProblemsError(problems)
     call = replace(call, notes=tuple(dict.fromkeys((*call.notes, *problems))))
     now = time.time()
+    registered.used(home or default_home(), call.task)
     return RunDirectory.create(
         home or default_home(), now, lambda identifier: record.asked(identifier, call, options, now)
     )
@@ -70,13 +69,12 @@ def faults(call: Call, options: Options) -> list[Problem]:
 
 def _without_runtime(runtime: str | None) -> list[Problem]:
     """A problem when nothing on this machine can run an image."""
-    from trivet.engines.runtimes import open_api
+    from trivet.engines.runtimes import choose
 
     try:
-        _, _, release = open_api(runtime)
+        choose(runtime)
     except EngineError as error:
         return [Problem("B014", str(error), hint="`trivet doctor` tells what this machine can do")]
-    release()
     return []
 
 
@@ -90,8 +88,8 @@ def drive(
     OSError and ValueError when the record can't be read or written.
     """
     _, options = record.restore(directory.read())
-    driver = Driver(directory, engine_for(options, directory), reporter or Reporter(), secrets)
-    with _cancelled_by_signals(driver):
+    driver = Driver(directory, engine_for(options, directory.path), reporter or Reporter(), secrets)
+    with stopped_by_signals(driver):
         return driver.run()
 
 
@@ -114,25 +112,9 @@ def detach(directory: RunDirectory, secrets: Mapping[str, str] = NO_SECRETS) -> 
     return process
 
 
-def engine_for(options: Options, directory: RunDirectory) -> Engine:
-    """The engine that options name, for one run."""
+def engine_for(options: Options, directory: Path) -> Engine:
+    """The engine that options name, for one run or job, which keeps what it has to remember in its ``directory``."""
     from trivet.engines.local import LocalEngine
 
-    return LocalEngine(directory.path, slots=options.slots or os.cpu_count() or 1, runtime=options.runtime)
-
-
-@contextmanager
-def _cancelled_by_signals(driver: Driver) -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: Any) -> None:
-        driver.stop()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    slots = options.slots or os.cpu_count() or 1
+    return LocalEngine(directory, slots=slots, runtime=options.runtime, sifs=default_home() / "sif")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from trivet.engines import Attempt
-from trivet.engines.runtimes.apptainer.command import NAME, Caller, as_command, faults, starts
+from trivet.engines.runtimes.apptainer.command import NAME, Caller, Sif, as_command, faults, starts
 from trivet.engines.runtimes.apptainer.sif import SifCache
 from trivet.engines.runtimes.library import ImageUnavailableError
 from trivet.tasks.states import Reason
@@ -15,7 +15,7 @@ from trivet.tasks.work import AttemptId, Outcome
 
 __all__ = ["NAME", "SifCache", "containers_as_commands"]
 
-Scratch = Callable[[AttemptId], Path]
+Scratch = Callable[[AttemptId, Sif], Path]
 
 
 def containers_as_commands(
@@ -30,6 +30,9 @@ def containers_as_commands(
     program is passed on as it is. ``say`` is told what an attempt waits for. ``scratch`` gives an existing directory
     for what an attempt writes to /tmp, /var/tmp and its home; without it they are in memory, and as large as the
     site allows (64 MB where it says nothing), unless APPTAINER_WORKDIR names a directory where the command is started.
+
+    The id of the image that an attempt runs is its invocation's label ``trivet.image``. A job that asks for GPUs has to
+    hand on what its batch system chose: APPTAINERENV_CUDA_VISIBLE_DEVICES.
 
     Returns the attempts in order, without those that can never run, and the outcomes of these. What the command's own
     outcome means, `outcomes.explained` says.
@@ -56,6 +59,6 @@ def containers_as_commands(
             message = f"the image {program.reference} starts nothing: it has neither entrypoint nor command"
             never[attempt.id] = Outcome(None, reason=Reason.SUBMIT_ERROR, message=message)
             continue
-        place = None if scratch is None else str(scratch(attempt.id))
+        place = None if scratch is None else str(scratch(attempt.id, sif))
         ready.append(Attempt(attempt.id, as_command(invocation, sif, caller, place)))
     return ready, never

@@ -15,6 +15,8 @@ from trivet.tasks.task import Environment
 from trivet.tasks.work import Invocation, Mount
 
 NAME = "apptainer"
+IMAGE_LABEL = "trivet.image"
+"""The label of a command that says the id of the image it runs."""
 
 _GUARDED = ("/proc/sys", "/proc/sysrq-trigger", "/sys")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -103,6 +105,7 @@ def as_command(invocation: Invocation, sif: Sif, caller: Caller, scratch: str | 
         workdir=None,
         user=None,
         login=None,
+        labels={**invocation.labels, IMAGE_LABEL: sif.digest},
         forwards=True,
     )
 

@@ -15,6 +15,7 @@ from queue import SimpleQueue
 from trivet.engines import Attempt, EngineError
 from trivet.engines.processes import Processes
 from trivet.engines.runtimes.apptainer import NAME, SifCache, containers_as_commands
+from trivet.engines.runtimes.apptainer.command import Sif
 from trivet.engines.runtimes.apptainer.outcomes import REFUSED, TOLD, explained
 from trivet.engines.runtimes.library import ImageUnavailableError
 from trivet.tasks.states import Reason
@@ -22,6 +23,7 @@ from trivet.tasks.task import ContainerImage, Program
 from trivet.tasks.work import AttemptId, Outcome
 
 _BATCH = 200
+_IMAGE = "image"
 
 
 class ApptainerUnits:
@@ -85,9 +87,10 @@ class ApptainerUnits:
                     {one.id: Outcome(None, reason=Reason.SUBMIT_ERROR, message=message) for one in batch}
                 )
 
-    def _scratch(self, id: AttemptId) -> Path:
+    def _scratch(self, id: AttemptId, sif: Sif) -> Path:
         place = scratch(self._directory, id)
         place.mkdir(parents=True, exist_ok=True)
+        (place / _IMAGE).write_text(sif.digest)
         return place
 
 
@@ -97,13 +100,16 @@ def scratch(directory: Path, id: AttemptId) -> Path:
 
 
 def read(directory: Path, id: AttemptId, outcome: Outcome) -> Outcome:
-    """What the worker's outcome of a container means; its temporary files are removed."""
+    """What the worker's outcome means if it is that of a container, whose temporary files are removed."""
     place = scratch(directory, id)
-    if place.exists():
-        shutil.rmtree(place, ignore_errors=True)
+    try:
+        digest = (place / _IMAGE).read_text()
+    except OSError:
+        return outcome
+    shutil.rmtree(place, ignore_errors=True)
     log = b""
     if outcome.exit_code == REFUSED and outcome.log is not None and outcome.log.length <= TOLD:
         with open(directory / outcome.log.path, "rb") as file:
             file.seek(outcome.log.offset)
             log = file.read(outcome.log.length)
-    return explained(outcome, log)
+    return replace(explained(outcome, log), image_digest=digest)
