@@ -15,6 +15,7 @@ from trivet.tasks.problem import nearest
 COMMANDS = {
     "check": ("trivet.cli.check", "Say what is wrong with task documents."),
     "show": ("trivet.cli.show", "Show what a task takes, gives and needs."),
+    "tasks": ("trivet.cli.tasks", "List the tasks of the packages that were collected."),
     "run": ("trivet.cli.run", "Run a task and record what happened."),
     "runs": ("trivet.cli.runs", "List runs."),
     "logs": ("trivet.cli.logs", "Print what the programs of a run printed."),

@@ -42,6 +42,12 @@ def prefix_of(python: str | None) -> Path:
     return prefix
 
 
+def environment_of(python: str) -> Path | None:
+    """The environment an interpreter belongs to, None when there is none beside it that could have packages."""
+    prefix = Path(python).parent.parent
+    return prefix if _site_packages(prefix) else None
+
+
 def installed(name: str, python: str | None = None) -> list[Source] | None:
     """The manifests of an installed package; None when it is not installed.
 

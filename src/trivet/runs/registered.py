@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from trivet.contracts.fractal.manifest import IDENTITY
+from trivet.contracts.fractal.manifest import IDENTITY, NON_PARALLEL, PARALLEL, type_of
 from trivet.contracts.source import Source, load
 from trivet.records.packages import PackageDirectory, every, find, normal
 from trivet.tasks.problem import Problem, ProblemsError
@@ -18,7 +20,7 @@ def sources(package: PackageDirectory) -> list[Source]:
     Raises UnreadableError, FileNotFoundError; ProblemsError for a document under development that is gone.
     """
     record = package.read()
-    identity = json.dumps({"name": record["name"], "version": record["version"], "versions": record["versions"]})
+    identity = identity_of(record)
     prefix = None if record["prefix"] is None else package.path / record["prefix"]
     found = []
     for document in record["documents"]:
@@ -26,6 +28,11 @@ def sources(package: PackageDirectory) -> list[Source]:
         text = load(path).text if record.get("editable") else document["text"]
         found.append(Source(str(path), text, Path(path).parent, {IDENTITY: identity}, prefix=prefix))
     return found
+
+
+def identity_of(record: Mapping[str, Any]) -> str:
+    """What is attached to the documents of a package: its name and version, and the versions that matter."""
+    return json.dumps({key: record[key] for key in ("name", "version", "versions")})
 
 
 def named(home: Path, text: str) -> list[Source] | None:
@@ -44,6 +51,35 @@ def named(home: Path, text: str) -> list[Source] | None:
         hint = f"`trivet fractal reactivate {package.name}=={package.version}` makes its environment again"
         raise ProblemsError([Problem("P005", f"{package.name} {package.version} is not active", hint=hint)])
     return sources(package)
+
+
+def listing(package: PackageDirectory) -> list[dict[str, Any]]:
+    """The tasks of a package as its manifests have them, for lists; its environment is not needed for that.
+
+    Raises UnreadableError, FileNotFoundError.
+    """
+    record = package.read()
+    rows = []
+    for document in record["documents"]:
+        data = json.loads(document["text"])
+        for entry in data["task_list"]:
+            legacy = data["manifest_version"] == "1"
+            level = (entry.get("meta") or {}).get("parallelization_level") if legacy else None
+            rows.append(
+                {
+                    "package": package.name,
+                    "version": package.version,
+                    "task": entry["name"],
+                    "type": (PARALLEL if level else NON_PARALLEL) if legacy else type_of(entry),
+                    "manifest_version": data["manifest_version"],
+                    "category": entry.get("category"),
+                    "modality": entry.get("modality"),
+                    "tags": entry.get("tags") or [],
+                    "description": entry.get("docs_info"),
+                    "active": record["active"],
+                }
+            )
+    return rows
 
 
 def used(home: Path, task: Task) -> None:

@@ -38,8 +38,9 @@ _ARCHIVES = (".zip", ".whl", *_SAVED_IMAGES)
 def find(target: str, python: str | None = None) -> list[Source]:
     """The documents a target names, at least one.
 
-    ``target`` is a file, a directory, a Cytomine bundle, a wheel, an installed package, a container image, or the
-    archive of one; ``python`` names the environment of a package (its prefix or its interpreter; None: this one).
+    ``target`` is a file, a directory, a Cytomine bundle, a wheel, a package (``NAME`` or ``NAME==VERSION``), a
+    container image, or the archive of one; ``python`` names the environment a package is installed in (its prefix or
+    its interpreter; None: those that were collected, then this one).
     Raises ProblemsError with everything that stands in the way.
     """
     sources, problems = search(target, python)
@@ -251,10 +252,18 @@ def _skipped(directory: str, name: str) -> bool:
 
 
 def _named(target: str, python: str | None) -> list[Source]:
-    """An installed package, or a container image."""
+    """A collected package, an installed one, or a container image."""
     from trivet.runs import packages
 
     tried = ["a file or directory"]
+    if python is None:
+        from trivet.records import home
+        from trivet.runs import registered
+
+        # What was collected on purpose comes before what happens to be installed beside Trivet.
+        sources = registered.named(home(), target)
+        if sources is not None:
+            return sources
     if packages.is_name(target):
         sources = packages.installed(target, python)
         if sources is not None:
@@ -265,7 +274,7 @@ def _named(target: str, python: str | None) -> list[Source]:
         return [in_image(target, remote=any(mark in target for mark in "/:@"))]
     except ProblemsError as error:
         message = f"this is neither {', nor '.join(tried)}, nor an image: "
-        hint = "check the path; --python names the environment of a package"
+        hint = "check the path; `trivet fractal collect` gets packages of tasks, --python names the environment of one"
         found = (replace(problem, message=message + problem.message, hint=hint) for problem in error.problems)
         raise ProblemsError(found) from None
 
