@@ -26,6 +26,7 @@ ROOMS = {
     "K": "Kaapana",
     "C": "Cytomine",
     "F": "Fractal",
+    "P": "Task packages",
     "D": "Datasets",
     "S": "SLURM",
     "X": "Conversions between contracts",

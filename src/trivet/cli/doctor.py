@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,6 +39,9 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield "Where tasks can run"
     yield from table(None, [_row(engine, engine["message"]) for engine in found["engines"]])
     yield ""
+    yield "Task packages"
+    yield from table(None, list(_collecting(found["packages"] or {"uv": None, "pythons": []})))
+    yield ""
     yield "Optional parts"
     yield from table(None, [_row(extra, _packages(extra["packages"])) for extra in found["extras"]])
 
@@ -57,6 +61,15 @@ def _machine(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     else:
         state = "" if home["writable"] else ", NOT WRITABLE: set TRIVET_HOME to a directory that is"
         yield "runs", f"{home['path']} ({format_memory(home['free'])} free{state})"
+
+
+def _collecting(packages: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    uv = packages["uv"]
+    if uv is None:
+        yield "missing", "uv", f"not installed; {sys.executable} -m pip install 'trivet[packages]'"
+        return
+    yield "ok", "uv", f"{uv['version']}  {uv['path']}"
+    yield "ok", "pythons", ", ".join(python["version"] for python in packages["pythons"]) or "none found"
 
 
 def _row(part: dict[str, Any], message: str) -> tuple[str, str, str]:

@@ -38,6 +38,7 @@ def examination() -> dict[str, Any]:
         "home": _answer(_home),
         "engines": _answer(_engines) or [],
         "extras": _answer(_extras) or [],
+        "packages": _answer(_packages),
     }
 
 
@@ -103,6 +104,17 @@ def _extras() -> list[dict[str, Any]]:
         }
         for name, packages in extras.items()
     ]
+
+
+def _packages() -> dict[str, Any]:
+    """What task packages are installed by, and the Pythons that their environments could have."""
+    from trivet.runs.installer import located, pythons, version_of
+
+    uv = located()
+    if uv is None:
+        return {"uv": None, "pythons": []}
+    found = [{"version": version, "path": path} for version, path in pythons(uv).items()]
+    return {"uv": {"version": version_of(uv), "path": uv}, "pythons": found}
 
 
 def _installed(package: str) -> str | None:

@@ -145,15 +145,15 @@ def _understood(wanted: Wanted) -> tuple[str, Requirement | None]:
     if is_directory and not any((Path(text) / name).is_file() for name in ("pyproject.toml", "setup.py", "setup.cfg")):
         hint = "give the directory with the pyproject.toml of a package, or --custom for scripts without a package"
         problems.append(Problem("P003", "this directory is no Python project", hint=hint, file=text))
-    if text.lower().endswith(".whl") and not is_directory:
+    if text.lower().endswith(".whl") and not is_directory and "://" not in text:
         problems += _wheel_faults(Path(text))
         if not problems:
             return WHEEL, None
     elif not is_directory and (text.startswith((".", "/", "~")) or text.lower().endswith((".gz", ".zip"))):
-        what = (
-            "this is neither a wheel nor the directory of a project" if Path(text).exists() else "there is no such file"
-        )
-        problems.append(Problem("P003", what, hint="unpack the archive of a project first", file=text))
+        there = os.path.lexists(text)
+        what = "this is neither a wheel nor a directory" if there else "there is no such wheel or directory"
+        hint = "unpack the archive of a project, and give its directory" if there else "check the path"
+        problems.append(Problem("P003", what, hint=hint, file=text))
     if problems:
         raise ProblemsError(problems)
     if is_directory:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -133,7 +134,7 @@ class Uv:
         done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", env=_environment())
         if done.returncode == 0:
             return done.stdout.strip()
-        return next((str(path) for path in _of_pyenv(python)), python)
+        return next(map(str, _of_pyenv(python)), python)
 
 
 def located() -> str | None:
@@ -156,12 +157,26 @@ def version_of(path: str) -> str:
     return match[0] if match else "0"
 
 
-def _of_pyenv(version: str) -> Iterator[Path]:
+def pythons(uv: str) -> dict[str, str]:
+    """The paths of the interpreters of this machine by their versions, as uv and pyenv know them."""
+    words = [uv, "python", "list", "--only-installed", "--offline", "--output-format", "json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False, cwd="/", env=_environment())
+    found = {item["version"]: item["path"] for item in reversed(json.loads(done.stdout or "[]"))}
+    found |= {path.parts[-3]: str(path) for path in _of_pyenv("3") if path.parts[-3] not in found}
+    return dict(sorted(found.items(), key=lambda item: _numbers(item[0]), reverse=True))
+
+
+def _of_pyenv(version: str) -> list[Path]:
     """Interpreters that pyenv keeps, the newest first: its shims only start those that were chosen."""
-    if re.fullmatch(r"\d+(\.\d+){1,2}", version):
-        root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-        found = [path for path in root.glob("versions/*/bin/python3") if f"{path.parts[-3]}.".startswith(f"{version}.")]
-        yield from sorted(found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.parts[-3])], reverse=True)
+    if not re.fullmatch(r"\d+(\.\d+)*", version):
+        return []
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [path for path in root.glob("versions/*/bin/python3") if f"{path.parts[-3]}.".startswith(f"{version}.")]
+    return sorted(found, key=lambda path: _numbers(path.parts[-3]), reverse=True)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
 
 
 def _environment() -> dict[str, str]:
