@@ -13,7 +13,7 @@ import trivet
 from trivet.engines import Accepted, Attempt, Capacity, Ended, EngineEvent, Started
 from trivet.records import journal
 from trivet.records.directory import RunDirectory
-from trivet.runs import driver, progress, start
+from trivet.runs import driving, progress, start
 from trivet.runs.driver import Driver
 from trivet.runs.machine import Change
 from trivet.runs.options import Options
@@ -99,7 +99,7 @@ class Interrupting(Reporter):
 def test_an_interrupt_is_acted_upon_before_the_driver_waits_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(driver, "TICK", 30.0)
+    monkeypatch.setattr(driving, "TICK", 30.0)
     monkeypatch.setattr(journal, "SYNC_INTERVAL", 30.0)
     directory = start.create(trivet.call(trivet.command(["true"])), Options(), tmp_path)
     reporter = Interrupting()

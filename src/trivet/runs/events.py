@@ -70,11 +70,20 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a unit gave is known."""
+    """What a unit gave is known; ``warned``: its log speaks of a warning (only jobs look)."""
 
     at: float
     unit: int
     result: UnitResult
+    warned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A unit that failed for a reason that may pass has waited long enough to be started once more."""
+
+    at: float
+    unit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class Concluded:
     result: RunResult
 
 
-Event = Asked | Planned | Accepted | Waiting | Noted | Started | Ended | Collected | Stopped | Concluded
+Event = Asked | Planned | Accepted | Waiting | Noted | Started | Ended | Collected | Again | Stopped | Concluded
 
 
 def to_line(event: Event) -> dict[str, Any]:
@@ -114,8 +123,11 @@ def to_line(event: Event) -> dict[str, Any]:
             return {"e": "started", "t": at, "u": unit}
         case Ended(at, unit, outcome):
             return {"e": "ended", "t": at, "u": unit, "o": codec.outcome_to_json(outcome)}
-        case Collected(at, unit, result):
-            return {"e": "collected", "t": at, "u": unit, "r": codec.unit_result_to_json(result)}
+        case Collected(at, unit, result, warned):
+            line = {"e": "collected", "t": at, "u": unit, "r": codec.unit_result_to_json(result)}
+            return {**line, "w": True} if warned else line
+        case Again(at, unit):
+            return {"e": "again", "t": at, "u": unit}
         case Stopped(at, reason, message):
             return {"e": "stopped", "t": at, "reason": reason.value, "m": message}
         case Concluded(at, result):
@@ -142,7 +154,10 @@ def from_line(line: dict[str, Any], unit_name: Callable[[int], str]) -> Event:
         case "ended":
             return Ended(at, line["u"], codec.outcome_from_json(line["o"]))
         case "collected":
-            return Collected(at, line["u"], codec.unit_result_from_json(unit_name(line["u"]), line["r"]))
+            result = codec.unit_result_from_json(unit_name(line["u"]), line["r"])
+            return Collected(at, line["u"], result, line.get("w", False))
+        case "again":
+            return Again(at, line["u"])
         case "stopped":
             return Stopped(at, Reason(line["reason"]), line["m"])
         case "concluded":

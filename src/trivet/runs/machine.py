@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from trivet.runs.events import (
     Accepted,
+    Again,
     Asked,
     Collected,
     Concluded,
@@ -22,7 +23,8 @@ from trivet.runs.events import (
     Stopped,
     Waiting,
 )
-from trivet.tasks.states import RunState
+from trivet.runs.retrying import NEVER, Retries
+from trivet.tasks.states import Reason, RunState
 from trivet.tasks.work import Outcome, RunResult, UnitResult
 
 
@@ -50,6 +52,14 @@ class Collect:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """Let some seconds pass before a unit is started again; answer with Again."""
+
+    unit: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """End units; each answers with Ended."""
 
@@ -64,7 +74,7 @@ class Conclude:
     stopped: Stopped | None
 
 
-Instruction = Plan | Start | Collect | Cancel | Conclude
+Instruction = Plan | Start | Collect | Wait | Cancel | Conclude
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +92,19 @@ _ORDER = {state: position for position, state in enumerate(RunState)}
 class Machine:
     """One run. Units are numbered through all phases, in the order in which they were planned.
 
-    ``window`` is the most units that may be with the engine at once; ``done`` and ``failed`` count collected ones.
+    ``window`` is the most units that may be with the engine at once; ``done`` and ``failed`` count those that are over.
+    ``limit`` is how many may run at once, where somebody wants it so; ``failures`` holds why each unit that was
+    started again had failed, the first time first.
     """
 
-    def __init__(self, window: int) -> None:
-        if window < 1:
+    def __init__(self, window: int, retries: Retries = NEVER, limit: int | None = None) -> None:
+        if min(window, window if limit is None else limit) < 1:
             raise ValueError("a window holds at least one unit")
-        self.window = window
+        self.window = window if limit is None else min(window, limit)
+        # Refilling by halves keeps messages to the engine few; a window is wider than what runs at once, a limit not.
+        self._low = self.window // 2 if limit is None else self.window - 1
+        self.retries = retries
+        self.failures: dict[int, tuple[Reason, ...]] = {}
         self.phase = 0
         self.history: list[Change] = []
         self.stopped: Stopped | None = None
@@ -100,6 +116,7 @@ class Machine:
         self._waiting: deque[int] = deque()
         self._flying: dict[int, None] = {}
         self._collecting: dict[int, Outcome] = {}
+        self._resting: dict[int, float] = {}
         self._planning = False
         self._concluding = False
 
@@ -132,6 +149,8 @@ class Machine:
                 return self._ended(event)
             case Collected():
                 return self._collected(event)
+            case Again(_, unit):
+                return self._again(unit)
             case Stopped():
                 return self._stopped(event)
             case Concluded(at, result):
@@ -151,6 +170,7 @@ class Machine:
             if self.stopped is not None:
                 instructions.append(Cancel(tuple(self._flying)))
         instructions += (Collect(unit, outcome) for unit, outcome in self._collecting.items())
+        instructions += (Wait(unit, seconds) for unit, seconds in self._resting.items())
         if self._concluding:
             instructions.append(self._conclude())
         return instructions
@@ -191,15 +211,36 @@ class Machine:
             return []
         del self._collecting[event.unit]
         self.results[event.unit] = event.result
-        self.done += 1
-        self.failed += not event.result.ok
+        if event.result.reason is not None and self.stopped is None:
+            failures = (*self.failures.get(event.unit, ()), event.result.reason)
+            seconds = self.retries.delay(failures)
+            if seconds is not None:
+                self.failures[event.unit] = failures
+                self._resting[event.unit] = seconds
+                return [Wait(event.unit, seconds)]
+        self._count(event.result)
         return self._go_on()
+
+    def _again(self, unit: int) -> list[Instruction]:
+        if unit not in self._resting:
+            return []
+        del self._resting[unit]
+        self._waiting.appendleft(unit)
+        return self._go_on()
+
+    def _count(self, result: UnitResult) -> None:
+        self.done += 1
+        self.failed += not result.ok
 
     def _stopped(self, event: Stopped) -> list[Instruction]:
         if self.stopped is not None or self._concluding:
             return []
         self.stopped = event
         self._planning = False
+        for unit in (*self._resting, *self._waiting):
+            if (result := self.results[unit]) is not None:  # what it gave the last time is what counts now
+                self._count(result)
+        self._resting.clear()
         self._waiting.clear()
         if self._flying:
             return [Cancel(tuple(self._flying))]
@@ -208,7 +249,8 @@ class Machine:
     def _go_on(self) -> list[Instruction]:
         """Start what may start; when nothing is left of a phase, plan the next or conclude."""
         refill = self._refill()
-        if refill or self._flying or self._collecting or self._planning or self._concluding:
+        busy = self._flying or self._collecting or self._resting or self._planning or self._concluding
+        if refill or busy:
             return refill
         if self.stopped is not None or not all(result and result.ok for result in self._phase_results()):
             return self._begin_conclusion()
@@ -216,8 +258,7 @@ class Machine:
         return [self._plan()]
 
     def _refill(self) -> list[Instruction]:
-        # Refilling by halves keeps messages to the engine few; the window is wider than what runs at once.
-        if not self._waiting or len(self._flying) > self.window // 2:
+        if not self._waiting or len(self._flying) > self._low:
             return []
         units = []
         while self._waiting and len(self._flying) < self.window:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from trivet.runs.retrying import Retries
 from trivet.tasks.problem import Problem
+from trivet.tasks.states import Reason
 from trivet.tasks.task import ContainerImage, Resources
 from trivet.tasks.work import THREADS, Invocation, PodSettings
 
@@ -68,8 +71,18 @@ class Options:
             stated.gpus if self.gpus is None else self.gpus,
         )
 
-    def applied(self, invocation: Invocation) -> Invocation:
-        """The invocation that staging made, as the caller wants it done."""
+    @property
+    def retrying(self) -> Retries:
+        """When units are started again. A cluster takes nodes away as a matter of course: such units are started again
+        there even if nobody asked for it."""
+        return Retries(self.retries, taken_away=3 if self.engine == "slurm" else 0)
+
+    def applied(self, invocation: Invocation, failures: Sequence[Reason] = ()) -> Invocation:
+        """The invocation that staging made, as the caller wants it done.
+
+        A unit that is started again, for the reasons in ``failures``, gets twice the memory after each of ``oom``, and
+        twice the time after each ``timeout``.
+        """
         changes: dict[str, Any] = {}
         needs = self.needs(invocation.resources)
         if needs != invocation.resources:
@@ -95,7 +108,8 @@ class Options:
             pod = self._pod(invocation.pod or PodSettings())
             if pod != (invocation.pod or PodSettings()):
                 changes["pod"] = pod
-        return replace(invocation, **changes) if changes else invocation
+        applied = replace(invocation, **changes) if changes else invocation
+        return _raised(applied, failures) if failures else applied
 
     def _pod(self, pod: PodSettings) -> PodSettings:
         if self.namespace:
@@ -121,3 +135,18 @@ class Options:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Options:
         return cls(**data)
+
+
+def _raised(invocation: Invocation, failures: Sequence[Reason]) -> Invocation:
+    """The invocation of a further attempt, with more of what the attempts before lacked."""
+    memory, limit = invocation.resources.memory, invocation.time_limit
+    notes = list(invocation.notes)
+    if memory is not None and Reason.OOM in failures:
+        memory <<= failures.count(Reason.OOM)
+        message = f"started again after it ran out of memory: its limit is {memory:,} bytes now"
+        notes.append(Problem("B022", message, "info"))
+    if limit is not None and Reason.TIMEOUT in failures:
+        limit *= 2 ** failures.count(Reason.TIMEOUT)
+        notes.append(Problem("B022", f"started again after its time was up: it has {limit:g} s now", "info"))
+    resources = replace(invocation.resources, memory=memory)
+    return replace(invocation, resources=resources, time_limit=limit, notes=tuple(notes))

@@ -43,6 +43,13 @@ class Reason(StrEnum):
     def remedy(self) -> str:
         return _REMEDIES[self]
 
+    @property
+    def may_pass(self) -> bool:
+        """True when the same unit may do better another time, at least with more memory or time."""
+        return self in _PASSING
+
+
+_PASSING = frozenset({Reason.EVICTED, Reason.LOST, Reason.OOM, Reason.TIMEOUT, Reason.IMAGE_PULL})
 
 _REMEDIES = {
     Reason.SUBMIT_ERROR: "see the message of the engine above; `trivet doctor` tells what this machine can do",
