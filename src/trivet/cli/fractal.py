@@ -8,6 +8,7 @@ from trivet.cli.group import Commands
 
 COMMANDS = {
     "manifest": ("trivet.cli.fractal_manifest", "Write, check or compare the manifest of a package."),
+    "workflow": ("trivet.cli.fractal_workflow", "Check a workflow file, and print it as the server writes it today."),
     "preview": ("trivet.cli.fractal_preview", "Write the argument forms of all tasks as one HTML page."),
     "collect": ("trivet.cli.fractal_collect", "Get a package of tasks, in an environment of its own."),
     "packages": ("trivet.cli.fractal_packages", "List the packages that were collected."),

@@ -21,6 +21,7 @@ COMMANDS = {
     "logs": ("trivet.cli.logs", "Print what the programs of a run printed."),
     "cancel": ("trivet.cli.cancel", "End a run."),
     "rm": ("trivet.cli.rm", "Remove runs that are over."),
+    "job": ("trivet.cli.job", "Run workflows on datasets, look after them, go on with them."),
     "dataset": ("trivet.cli.dataset", "Image lists: make, show, change, exchange them."),
     "new": ("trivet.cli.new", "Begin a project from a template."),
     "convert": ("trivet.cli.convert", "Write a document in another form."),

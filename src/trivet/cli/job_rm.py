@@ -1,0 +1,41 @@
+"""``trivet job rm``: remove jobs that are over."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import click
+
+from trivet.records import UnreadableError
+from trivet.records.directory import JobDirectory
+
+
+@click.command("rm", epilog="Example: trivet job rm 20261120-223501-7f3a")
+@click.argument("jobs", nargs=-1, required=True)
+def command(jobs: tuple[str, ...]) -> int:
+    """Remove the directories of jobs that nobody drives, with arguments, outputs and logs of their units.
+
+    The dataset and its images stay; what is known of the status of images by these jobs is lost. A job that goes on
+    is refused: stop it first.
+    """
+    from trivet.cli.job_words import found
+
+    code = 0
+    for directory in dict.fromkeys([found(name) for name in jobs]):
+        if _driven(directory):
+            print(f"{directory.id} still runs; end it first: trivet job stop {directory.id}", file=sys.stderr)
+            code = 1
+            continue
+        # Under another name first: a half-removed directory is never taken for a job.
+        doomed = directory.path.rename(directory.path.with_name(f".{directory.id}.removed"))
+        shutil.rmtree(doomed)
+        print(directory.id)
+    return code
+
+
+def _driven(job: JobDirectory) -> bool:
+    try:
+        return "result" not in job.read() and job.owner_alive()
+    except (OSError, UnreadableError):
+        return False

@@ -1,0 +1,34 @@
+"""``trivet job stop``: end a job."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("stop", epilog="Example: trivet job stop last")
+@click.argument("job")
+@click.option("--wait/--no-wait", default=True, help="Wait until it is over.")
+def command(job: str, wait: bool) -> int:
+    """End a job: its units get TERM, and KILL after their grace; queued ones never start.
+
+    What is done stays, and `trivet job continue` goes on from there. Works for a job of any process, also in the
+    background or on another machine that shares the directory.
+    """
+    from trivet.cli.job_view import headline
+    from trivet.cli.job_words import found
+    from trivet.runs.follow import wait_until_over
+    from trivet.workflows import history
+
+    directory = found(job)
+    record = directory.read()
+    if "result" in record:
+        raise click.ClickException(f"job {directory.id} is over: {record['result']['state']}")
+    if not directory.owner_alive():
+        raise click.ClickException(
+            f"nobody drives job {directory.id} any more; trivet job continue {directory.id} goes on with it"
+        )
+    directory.ask("stop")
+    if wait and not wait_until_over(directory, record["options"]["grace"] + 30):
+        raise click.ClickException(f"job {directory.id} has not ended yet; look again with `trivet job status`")
+    print(headline(history.read(directory)))
+    return 0

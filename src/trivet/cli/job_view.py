@@ -1,0 +1,125 @@
+"""What people are shown of a job: its steps, their units, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from trivet.cli.reporting import printable
+from trivet.cli.tables import table
+from trivet.records.directory import JobDirectory
+from trivet.workflows import history
+from trivet.workflows.history import JobHistory, StepHistory, UnitHistory
+
+LAST_LINES = 10
+"""So many lines of the log of a failed unit are shown."""
+
+_ROOM = 64 * 1024
+
+
+def job_data(read: JobHistory) -> dict[str, Any]:
+    """A job as JSON data."""
+    return {**asdict(read), "dataset": str(read.dataset)}
+
+
+def unit_data(unit: UnitHistory) -> dict[str, Any]:
+    """A unit as JSON data."""
+    return {**asdict(unit), "log": None if unit.log is None else str(unit.log)}
+
+
+def headline(read: JobHistory) -> str:
+    """A job in one line."""
+    reason = f" ({read.result.reason.value})" if read.result and read.result.reason else ""
+    text = f"{read.id}  {read.state}{reason}  {read.workflow} on {read.dataset.name}"
+    now = current(read)
+    if now is None or read.result is not None:
+        return text
+    counts = f", {now.done} of {now.units} units" if now.units else ""
+    failed = f", {now.failed} failed" if now.failed else ""
+    return f"{text}, step {now.order} {now.name}{counts}{failed}"
+
+
+def job_lines(job: JobDirectory, read: JobHistory) -> Iterator[str]:
+    """A job for people: its state, its steps, and what failed."""
+    yield headline(read)
+    if read.result is not None and read.result.message:
+        yield f"  {printable(read.result.message)}"
+    yield ""
+    yield from table(None, [("directory", str(job.path)), ("dataset", str(read.dataset)), ("created", read.created)])
+    yield ""
+    yield from step_lines(read.steps)
+    if read.result is not None and read.result.step is not None:
+        failed = list(failure_lines(job, read.result.step))
+        if failed:
+            yield from ("", f"Failed at step {read.result.step}", *(f"  {line}" for line in failed))
+
+
+def current(read: JobHistory) -> StepHistory | None:
+    """The step that a job is at, the last one begun; None before the first."""
+    begun = [step for step in read.steps if step.state != "unset"]
+    return begun[-1] if begun else None
+
+
+def step_lines(steps: Sequence[StepHistory], indent: str = "  ") -> Iterator[str]:
+    """A table of steps."""
+    rows = [
+        (
+            str(step.order),
+            step.name,
+            "" if step.state == "unset" else step.state,
+            *(_count(number, step) for number in (step.images, step.units, step.done)),
+            str(step.failed or ""),
+            str(step.warned or ""),
+        )
+        for step in steps
+    ]
+    yield from table(("STEP", "NAME", "STATE", "IMAGES", "UNITS", "DONE", "FAILED", "WARNINGS"), rows, indent)
+
+
+def _count(number: int, step: StepHistory) -> str:
+    return "" if step.state == "unset" else str(number)
+
+
+def unit_lines(units: Sequence[UnitHistory]) -> Iterator[str]:
+    """A table of units."""
+    rows = [
+        (
+            unit.name,
+            f"{unit.state} ({unit.reason})" if unit.reason else unit.state,
+            "" if unit.attempts < 2 else str(unit.attempts),
+            "yes" if unit.warned else "",
+            unit.zarr_url or "",
+            "" if unit.log is None else str(unit.log),
+        )
+        for unit in units
+    ]
+    yield from table(("UNIT", "STATE", "STARTS", "WARNINGS", "IMAGE", "LOG"), rows, indent="")
+
+
+def failure_lines(job: JobDirectory, step: int, limit: int = 5) -> Iterator[str]:
+    """The failed units of a step: what was said of each, where its log is, and how that ends."""
+    failed = [unit for unit in history.units(job, step) if unit.state == "failed"]
+    for unit in failed[:limit]:
+        reason = f" ({unit.reason})" if unit.reason else ""
+        image = f" for {unit.zarr_url}" if unit.zarr_url else ""
+        yield f"{unit.name}{printable(image)}: failed{reason}"
+        first = unit.message.strip().splitlines()[:1]
+        yield from (f"  {printable(line)}" for line in first)
+        if unit.log is not None:
+            yield f"  log: {unit.log}"
+            yield from (f"  | {printable(line)}" for line in last_lines(unit.log))
+    if len(failed) > limit:
+        yield f"… {len(failed)} units failed; trivet job show {job.id} --units {step} --failed lists them"
+
+
+def last_lines(log: Path, count: int = LAST_LINES) -> list[str]:
+    """The last lines of a log, decoded with replacement; none where it can't be read."""
+    try:
+        with log.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(0, size - _ROOM))
+            return stream.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []
