@@ -3,8 +3,8 @@
 A page is a story: its blocks are run in order, in one scratch directory with a copy of the examples and a home of its
 own. ```` ```console ```` blocks are run; what they show below a command must be in its output, in that order (``…``
 stands for anything; identifiers of runs and times may differ). An HTML comment right before a block says more:
-``<!-- not run: reason -->``, ``<!-- needs: docker -->``, ``<!-- needs: image NAME -->``, ``<!-- exit: 1 -->``, and
-``<!-- file: NAME -->`` for a block that is the content of a file.
+``<!-- not run: reason -->``, ``<!-- needs: docker -->``, ``<!-- needs: image NAME -->``,
+``<!-- needs: public tasks -->`` which are downloaded, ``<!-- exit: 1 -->``, and ``<!-- file: NAME -->`` for a block that is the content of a file.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def test_block(block: Block, scratch: Callable[[Path], Path]) -> None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=120,
+            timeout=280,
             check=False,
         )
         output = done.stdout.decode("utf-8", "replace")
@@ -153,6 +153,9 @@ def demand(block: Block) -> None:
         look = ["docker", "image", "inspect", needs.removeprefix("image ")] if needs != "docker" else ["docker", "info"]
         if not shutil.which("docker") or subprocess.run(look, capture_output=True, check=False).returncode != 0:
             pytest.skip(f"needs Docker{needs.removeprefix('image').removeprefix('docker')}; try make images")
+    elif needs == "public tasks":
+        if not (ROOT / ".venv-fractal-core/.has-tasks").exists():
+            pytest.skip("needs packages from an index, which could be had before: scripts/prepare.sh test")
     elif needs:
         pytest.fail(f"unknown need: {needs}")
     for name in ENVIRONMENTS:
