@@ -43,6 +43,7 @@ def _alike(one: Invocation, other: Invocation) -> bool:
         and one.time_limit == other.time_limit
         and one.grace == other.grace
         and one.mounts == other.mounts
+        and one.warm == other.warm
         and one.forwards == other.forwards
     )
 
@@ -60,6 +61,12 @@ def _common(invocation: Invocation) -> dict[str, Any]:
         common["memory"] = invocation.resources.memory
     if invocation.forwards:
         common["forwards"] = True
+    if invocation.resources.cpus is not None:
+        common["cpus"] = invocation.resources.cpus
+    if invocation.resources.gpus:
+        common["gpus"] = invocation.resources.gpus
+    if invocation.warm:
+        common["warm"] = True
     if invocation.mounts:
         common["reads"] = [mount.source for mount in invocation.mounts]
     return common

@@ -6,6 +6,7 @@ over a Unix socket, in lines of JSON; every line it sends was first appended to 
     ["accepted", [id, ...]]
     ["started", [[id, at, pid, birth, slot], ...]]     birth: the process's start in clock ticks since boot
     ["ended", [[id, exit code, started, ended, cpu, peak memory, log, more], ...]]
+    ["cold", [[interpreter, script, why], ...]]        units that were to be forked are processes of their own
 
 A unit that starts and ends between two lines is told only by "ended". ``log`` is [path, offset, length] or null;
 ``more`` holds signal, reason, message and measured_by where they say more than the default.
@@ -19,7 +20,6 @@ import signal
 import socket
 import sys
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Optional
 
 sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # it is run as a file, outside of any package
@@ -27,11 +27,13 @@ sys.path.append(os.path.dirname(os.path.abspath(__file__)))  # it is run as a fi
 if TYPE_CHECKING:
     from trivet.engines.worker_link import Link, Record, dumps
     from trivet.engines.worker_logs import Logs
+    from trivet.engines.worker_queue import Lane, Queue
     from trivet.engines.worker_system import ENGINE, birth, close_inherited, end_left_over
     from trivet.engines.worker_units import Common, Refused, Timers, Units, never_ran
 else:
     from worker_link import Link, Record, dumps
     from worker_logs import Logs
+    from worker_queue import Queue
     from worker_system import ENGINE, birth, close_inherited, end_left_over
     from worker_units import Common, Refused, Timers, Units, never_ran
 
@@ -51,7 +53,7 @@ class Worker:
         self.units = Units(self.directory, slots, self.logs, self.timers)
         self.base: dict[bytes, bytes] = {}
         self.known: set[str] = set()
-        self.queue: OrderedDict[str, tuple[Common, list[str], str, Optional[str]]] = OrderedDict()
+        self.queue = Queue(self.units.capacity)
         self.accepted: list[str] = []
         self.flushed = 0.0
         self.wakeup, write = os.pipe()
@@ -71,9 +73,11 @@ class Worker:
                 if fd == self.wakeup:
                     os.read(fd, 4096)
                     self.units.reap()
-                elif self.link.connection is None or fd != self.link.connection.fileno():
+                elif fd == self.link.listener.fileno():
                     self.accept()
-                else:
+                elif self.units.warm is not None and self.units.warm.heard(fd):
+                    pass
+                elif self.link.connection is not None and fd == self.link.connection.fileno():
                     if event & select.POLLOUT:
                         self.link.send(b"")
                     if event & ~select.POLLOUT:
@@ -99,13 +103,22 @@ class Worker:
         return self.flushed + TELL_EVERY if self.queue or self.units.running else 0.0
 
     def fill(self) -> None:
-        """Start what is queued while there are slots."""
-        while self.queue and self.units.free:
-            id, job = self.queue.popitem(last=False)
+        """Start what is queued and fits."""
+        while self.queue:
+            job = self.queue.next(self.held)
+            if job is None:
+                break
             try:
-                self.units.start(id, *job)
+                self.units.start(*job)
             except Refused as error:
-                self.units.ended.append(never_ran(id, "submit_error", str(error)))
+                self.units.ended.append(never_ran(job[0], "submit_error", str(error)))
+
+    def held(self, lane: Lane) -> bool:
+        """Whether units wait for a process that imports their modules; one unit alone is not worth that."""
+        _, common, argv, _, _ = next(iter(lane.jobs.values()))
+        if common.kind is None or len(argv) < 2:
+            return False
+        return self.units.importing(common, argv, more=len(lane.jobs) > 1, poll=self.poll)
 
     # --- The driver ---------------------------------------------------------------------------------------------
 
@@ -145,6 +158,8 @@ class Worker:
 
     def depart(self) -> None:
         """Leave nothing behind (before the driver learns of it by the end of its connection)."""
+        if self.units.warm is not None:
+            self.units.warm.close()
         self.logs.remove()
         self.link.remove()
         try:
@@ -165,6 +180,9 @@ class Worker:
             )
         if self.units.ended:
             data += dumps(["ended", self.units.ended])
+        if self.units.warm is not None and self.units.warm.refused:
+            data += dumps(["cold", self.units.warm.refused])
+            self.units.warm.refused = []
         if data:
             self.accepted, self.units.fresh, self.units.ended = [], {}, []
             full_before = bool(self.record.unsaved)
@@ -189,17 +207,15 @@ class Worker:
             if id not in self.known:
                 self.known.add(id)
                 self.accepted.append(id)
-                self.queue[id] = (common, argv, cwd, log)
+                self.queue.add(id, common, argv, cwd, log)
         self.fill()
 
     def on_cancel(self, ids: list[str], grace: float) -> None:
         for id in ids:
-            if self.queue.pop(id, None) is not None:
+            if self.queue.remove(id):
                 self.units.ended.append(never_ran(id, "cancelled", ""))
             elif id in self.units.by_id:
                 self.units.end(self.units.by_id[id], "cancelled", "", grace)
-
-    # --- Starting and ending units ------------------------------------------------------------------------------
 
     # --- After the death of a worker ----------------------------------------------------------------------------
 

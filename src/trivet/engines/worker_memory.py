@@ -87,9 +87,14 @@ class Cgroup:
         except OSError:
             return []
 
+    @property
+    def entrance(self) -> str:
+        """The file by which a process joins the group."""
+        return os.path.join(self.path, "cgroup.procs")
+
     def wrap(self, argv: list[str]) -> list[str]:
         """The command that joins the group and becomes the unit's own."""
-        return ["/bin/sh", "-c", JOIN, os.path.join(self.path, "cgroup.procs"), *argv]
+        return ["/bin/sh", "-c", JOIN, self.entrance, *argv]
 
     def finish(self, fallback: int) -> tuple[int, str, bool]:
         """Peak memory in bytes, how it was measured, and whether the limit killed; ``fallback`` is rusage's peak."""
@@ -110,7 +115,7 @@ class Cgroup:
 class Sampled:
     """A limit kept by looking from time to time."""
 
-    sampled = True
+    sampled, entrance = True, ""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.highest, self.killed = limit, 0, False

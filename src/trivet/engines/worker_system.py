@@ -8,6 +8,7 @@ import time
 from typing import Any, Optional
 
 ATTEMPT, ENGINE = b"TRIVET_ATTEMPT", b"TRIVET_ENGINE"
+DEFAULTS = (int(signal.SIGPIPE), int(signal.SIGXFSZ))  # Python ignores these two; units must not inherit that
 
 
 def exit_code(status: int) -> int:

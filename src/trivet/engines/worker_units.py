@@ -11,10 +11,12 @@ import time
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 if TYPE_CHECKING:
+    from trivet.engines.worker_capacity import DEVICES, NOTHING, Capacity, Demand, demand_of
     from trivet.engines.worker_logs import Log, Logs
     from trivet.engines.worker_memory import Limits
     from trivet.engines.worker_system import (
         ATTEMPT,
+        DEFAULTS,
         attempt_of,
         become_reaper,
         exit_code,
@@ -22,14 +24,15 @@ if TYPE_CHECKING:
         kill,
         signal_group,
     )
+    from trivet.engines.worker_warm_pool import Pool
 else:
-    from worker_system import ATTEMPT, attempt_of, become_reaper, exit_code, find_program, kill, signal_group
+    from worker_capacity import DEVICES, NOTHING, Capacity, demand_of
+    from worker_system import ATTEMPT, DEFAULTS, attempt_of, become_reaper, exit_code, find_program, kill, signal_group
 
 LOOK_AT_LOGS_EVERY = 0.5
 SAMPLE_MEMORY_EVERY = 0.2
 DRAIN_FOR = 5.0
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-DEFAULTS = (int(signal.SIGPIPE), int(signal.SIGXFSZ))  # Python ignores these two; units must not inherit that
 
 
 class Refused(Exception):
@@ -37,9 +40,15 @@ class Refused(Exception):
 
 
 class Common:
-    """What many units share: environment, limits, and the paths that must be readable."""
+    """What many units share: environment, limits, needs, and the paths that must be readable.
 
-    __slots__ = ("env", "forwards", "grace", "memory", "path", "reads", "time_limit")
+    ``kind`` is None, or the environment as a key: units of one script that have it equal may be forked of one process.
+    """
+
+    __slots__ = (
+        *("demand", "env", "forwards", "grace", "kind", "memory"),
+        *("own_devices", "path", "reads", "time_limit"),
+    )
 
     def __init__(self, base: dict[bytes, bytes], fields: dict[str, Any]) -> None:
         self.env = {**base, **{os.fsencode(key): os.fsencode(value) for key, value in fields["env"].items()}}
@@ -48,6 +57,10 @@ class Common:
         self.time_limit: Optional[float] = fields.get("time")
         self.grace: float = fields["grace"]
         self.reads: list[str] = fields.get("reads", ())
+        self.demand = demand_of(fields)
+        self.own_devices = DEVICES in self.env
+        warm = fields.get("warm") and not self.demand[2]
+        self.kind: Any = frozenset(self.env.items()) if warm else None
         self.forwards: bool = fields.get("forwards", False)
 
 
@@ -55,13 +68,15 @@ class Running:
     """A unit that was started and has not been reported yet."""
 
     __slots__ = (
-        *("code", "common", "deadline", "empty", "ended", "id", "limit"),
-        *("log", "message", "pid", "reason", "slot", "started", "usage"),
+        *("code", "common", "deadline", "devices", "empty", "ended", "id", "limit"),
+        *("log", "message", "pid", "reason", "share", "slot", "started", "usage"),
     )
 
     def __init__(self, id: str, pid: int, slot: int, common: Common, log: Log, limit: Any) -> None:
         self.id, self.pid, self.slot, self.common, self.log, self.limit = id, pid, slot, common, log, limit
         self.started, self.reason, self.message = time.time(), "", ""
+        self.share: Demand = NOTHING
+        self.devices: list[str] = []
         self.usage: Any = None
 
     def reaped(self, status: int, usage: Any) -> None:
@@ -98,11 +113,17 @@ class Timers:
 
 
 class Units:
-    """Starts and ends units; ``fresh`` and ``ended`` hold what has not been told yet."""
+    """Starts and ends units; ``fresh`` and ``ended`` hold what has not been told yet.
+
+    It starts whatever it is told to: who minds what the machine has asks ``capacity`` first. ``slots`` is the number
+    of CPUs; ``free`` are numbers of slots, of which there are more when units need less than a CPU.
+    """
 
     def __init__(self, directory: str, slots: int, logs: Logs, timers: Timers) -> None:
         self.directory, self.logs, self.timers = directory, logs, timers
+        self.capacity = Capacity(slots)
         self.free = list(range(slots - 1, -1, -1))
+        self.slots = slots
         self.running: dict[int, Running] = {}
         self.draining: list[Running] = []
         self.by_id: dict[str, Running] = {}
@@ -111,6 +132,7 @@ class Units:
         self.programs: dict[tuple[str, str], str] = {}
         self.session: dict[str, Any] = {"setsid": True}
         self.limits: Optional[Limits] = None
+        self.warm: Optional[Pool] = None
         self.looking = self.sampling = self.drain_armed = False
         self.children = become_reaper()
 
@@ -125,22 +147,34 @@ class Units:
             os.chdir(cwd)  # posix_spawn knows no directory; this process needs none of its own
         except OSError as error:
             raise Refused(f"working directory {cwd} can't be entered: {error.strerror}") from None
+        if not self.free:
+            self.free, self.slots = [self.slots], self.slots + 1
         slot = self.free[-1]
         try:
             log = self.logs.slot(slot) if log_path is None else self.logs.own(log_path)
         except OSError as error:
             raise Refused(f"log file {error.filename or log_path} can't be written: {error.strerror}") from None
-        limit = None
+        limit, pid, begun = None, 0, time.time()
+        share = self.capacity.share(common.demand)
+        devices = self.capacity.take(share)
         try:
             program = self.find(argv[0], common.path)
+            if devices and not common.own_devices:
+                common.env[DEVICES] = os.fsencode(",".join(devices))
             if common.memory is not None:
                 limit = self.memory().limit(common.memory)
+            if common.kind is not None and self.warm is not None:
+                pid = self.warm.fork(id, common, program, argv, cwd, log.fd, limit.entrance if limit else "")
+            if pid:
+                pass
+            elif limit is not None:
                 wrapped = limit.wrap([program, *argv[1:]])
                 pid = self.spawn(id, wrapped[0], wrapped, common.env, log.fd)
             else:
                 pid = self.spawn(id, program, argv, common.env, log.fd)
         except (OSError, ValueError, Refused) as error:
             self.programs.clear()
+            self.capacity.give(share, devices)
             self.logs.finish(log)
             if limit is not None:
                 limit.finish(0)
@@ -148,6 +182,7 @@ class Units:
                 raise
             raise Refused(f"program {argv[0]!r} can't be started: {why(error)}") from None
         unit = Running(id, pid, slot, common, log, limit)
+        unit.started, unit.share, unit.devices = begun, share, devices
         self.free.pop()
         self.running[pid] = self.by_id[id] = self.fresh[id] = unit
         if common.time_limit is not None:
@@ -185,6 +220,19 @@ class Units:
         if self.limits is None:
             self.limits = importlib.import_module("worker_memory").Limits(self.directory)
         return self.limits
+
+    def importing(self, common: Common, argv: list[str], more: bool, poll: Any) -> bool:
+        """Whether a process that units can be forked of still imports; ``more`` units make it worth to start one."""
+        try:
+            program = self.find(argv[0], common.path)
+            if self.warm is None:
+                if not more or not sys.platform.startswith("linux"):
+                    return False
+                pool = importlib.import_module("worker_warm_pool").Pool
+                self.warm = pool(self.logs.scratch, self.timers, poll, self.capacity.total[1] // 4)
+            return self.warm.importing(program, common, argv, more)
+        except (OSError, ValueError, Refused):
+            return False  # its start will say why
 
     def out_of_time(self, unit: Running) -> None:
         self.end(unit, "timeout", f"the time limit of {unit.common.time_limit:g} s was reached", unit.common.grace)
@@ -239,6 +287,8 @@ class Units:
             if unit is not None:
                 unit.reaped(status, usage)
                 self.draining.append(unit)
+            elif self.warm is not None:
+                self.warm.reaped(pid)
         if self.draining or self.children is not None:
             self.drain()
 
@@ -267,11 +317,12 @@ class Units:
         if self.children is None:
             return False
         data = os.pread(self.children, 1 << 20, 0)
-        if data.count(b" ") <= len(self.running):
+        parents: set[int] = self.warm.pids if self.warm is not None else set()
+        if data.count(b" ") <= len(self.running) + len(parents):
             return False
         found = False
         for pid in map(int, data.split()):
-            if pid not in self.running:
+            if pid not in self.running and pid not in parents:
                 owner = attempt_of(pid, self.directory)
                 if owner not in self.by_id or self.by_id[owner].pid not in self.running:
                     if owner is None and self.running:
@@ -305,6 +356,7 @@ class Units:
         del self.by_id[unit.id]
         self.fresh.pop(unit.id, None)
         self.free.append(unit.slot)
+        self.capacity.give(unit.share, unit.devices)
 
 
 def never_ran(id: str, reason: str, message: str) -> list[Any]:

@@ -1,0 +1,385 @@
+"""What a task's own interpreter runs as ``sitecustomize`` to import a script's modules once and to fork for each unit.
+
+The interpreter is started as for a unit, ``python script.py``, and comes here while it starts, before it looks at the
+script. It imports what the script's first statements import, and waits for requests on descriptor 3. For each it forks,
+twice, so that the unit becomes a child of the worker; in the unit this module returns, and the interpreter goes on to
+run the script as if nothing had happened: no frame, handler or variable of ours is left.
+
+What can't be the same as in a process of its own is refused: the answer "cold" and a reason. Needs Linux's /proc, the
+standard library of Python 3.9 or later, and of that as little as can be: what is imported here is imported in units.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found]
+import _socket
+import gc
+import os
+import random
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _ast
+    from collections.abc import Iterator
+    from typing import Any
+
+CHANNEL = 3
+IMPORTS_MAY_TAKE = 60
+SAYS_AT_MOST = 1 << 20
+MARK, ROOM = b"TRIVET_ATTEMPT=", 1000
+GPU = (b"/libcuda.so", b"/dev/nvidia", b"/libamdhip64.so", b"/dev/kfd")
+MODULES = sys.modules
+
+
+class Cold(Exception):
+    """The script's units must be processes of their own; the message says why."""
+
+
+class Watch:
+    """Notes what imports do that a unit would do again: files they write, and whether they ask where they are.
+
+    An audit hook can't be taken away, so ``on`` says whether it still looks.
+    """
+
+    def __init__(self) -> None:
+        self.on = True
+        self.written: set[str] = set()
+        self.asked_where = ""
+        self.numpy_state: object = None
+        self.real = {name: getattr(os, name) for name in ("getcwd", "getcwdb")}
+        for name, function in self.real.items():
+            setattr(os, name, self.where(function))
+        sys.addaudithook(self.note)
+
+    def note(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self.on:
+            return
+        if event == "import":
+            if self.numpy_state is None:
+                self.numpy_state = numpy_state()
+        elif event == "open":
+            if isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                self.wrote(args[0])
+        elif event in ("os.mkdir", "os.remove", "os.truncate", "sqlite3.connect"):
+            if not (event == "os.mkdir" and os.path.isdir(args[0])):
+                self.wrote(args[0])
+        elif event in ("os.rename", "os.link", "os.symlink"):
+            self.wrote(args[1])
+
+    def wrote(self, path: object) -> None:
+        if isinstance(path, (str, bytes)) and not os.fsdecode(path).startswith("/dev/"):
+            self.written.add(os.fsdecode(path))
+
+    def where(self, real: Any) -> Any:
+        def asked() -> Any:
+            caller = sys._getframe(1).f_globals.get("__name__")
+            if caller == "posixpath":
+                caller = sys._getframe(2).f_globals.get("__name__")
+            if caller not in ("multiprocessing.process", "tempfile"):  # the first is put right in `become`
+                self.asked_where = self.asked_where or str(caller)
+            return real()
+
+        return asked
+
+    def end(self) -> None:
+        self.on = False
+        for name, function in self.real.items():
+            setattr(os, name, function)
+
+    def judge(self) -> None:
+        """Raises Cold. Compiled modules, which are written once, and files that are gone again do not count."""
+        for path in self.written:
+            parent, name = os.path.split(path)
+            compiled = ".pyc" in name or os.path.basename(parent) == "__pycache__" or name == "__pycache__"
+            if not compiled and os.path.lexists(path):
+                raise Cold("its imports write %s" % path)
+        if self.asked_where:
+            raise Cold("%s asks for the working directory when it is imported" % self.asked_where)
+        if numpy_state() != self.numpy_state and self.numpy_state is not None:
+            raise Cold("its imports use the random numbers of numpy")
+
+
+def numpy_state() -> object:
+    """The state of numpy's global generator, as something that can be compared; None where it is not loaded yet."""
+    try:
+        state = MODULES["numpy.random.mtrand"]._rand.get_state()
+        return (state[1].tobytes(), *state[2:])
+    except (AttributeError, KeyError):
+        return None
+
+
+# --- Importing ahead ----------------------------------------------------------------------------------------------
+
+
+def imports_of(tree: _ast.Module) -> Iterator[tuple[Any, bool]]:
+    """The imports a script begins with: (statement, whether it may fail).
+
+    What stands behind a statement with an effect (``os.environ[…] = …``, a call) is left to the unit, since it may
+    depend on it. What is imported where the script is run as the main program counts.
+    """
+    import _ast
+
+    for node in tree.body:
+        if isinstance(node, (_ast.Import, _ast.ImportFrom)):
+            if getattr(node, "module", "") != "__future__":
+                yield node, False
+        elif isinstance(node, _ast.Try) and all(isinstance(one, (_ast.Import, _ast.ImportFrom)) for one in node.body):
+            for one in node.body:
+                yield one, True
+        elif isinstance(node, _ast.If):
+            names = {getattr(part, "id", getattr(part, "attr", "")) for part in (node.test, *children(node.test))}
+            if "TYPE_CHECKING" in names and not node.orelse:
+                continue
+            if "__name__" in names:
+                for one in node.body:
+                    if not isinstance(one, (_ast.Import, _ast.ImportFrom)):
+                        break
+                    yield one, False
+            return
+        elif not plain(node):
+            return
+
+
+def plain(node: _ast.AST) -> bool:
+    """Whether a statement only gives names to things."""
+    import _ast
+
+    if isinstance(node, _ast.Expr):
+        return isinstance(node.value, _ast.Constant)
+    if isinstance(node, _ast.Assign):
+        return all(isinstance(target, _ast.Name) for target in node.targets)
+    if isinstance(node, _ast.AnnAssign):
+        return isinstance(node.target, _ast.Name)
+    return isinstance(node, (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef))
+
+
+def children(node: _ast.AST) -> Iterator[Any]:
+    for field in node._fields:
+        value = getattr(node, field, None)
+        for one in value if isinstance(value, list) else [value]:
+            if hasattr(one, "_fields"):
+                yield one
+
+
+def import_ahead(script: str) -> None:
+    """Import as the script will. Raises Cold, or whatever an import raises."""
+    with open(script, "rb") as file:
+        tree: Any = compile(file.read(), script, "exec", 0x400, dont_inherit=True)  # 0x400: the tree only
+    namespace = {"__name__": "__main__", "__file__": script, "__builtins__": __builtins__}
+    for node, may_fail in list(imports_of(tree)):
+        tree.body = [node]
+        try:
+            exec(compile(tree, script, "exec", dont_inherit=True), namespace)
+        except ImportError:
+            if not may_fail:
+                raise
+
+
+def descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
+
+
+def prepare(script: str) -> None:
+    """Import ahead, and make sure that nobody can tell. Raises Cold."""
+    main, path = MODULES["__main__"], list(sys.path)
+    state, files, arguments = random.getstate(), descriptors(), list(sys.argv)
+    watch = Watch()
+    main.__file__ = script
+    sys.argv[:] = [script]
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
+    inserted = list(sys.path)
+    _signal.alarm(IMPORTS_MAY_TAKE)
+    try:
+        import_ahead(script)
+    except BaseException as error:
+        raise Cold("its imports fail: %s: %s" % (type(error).__name__, error)) from None
+    finally:
+        _signal.alarm(0)
+        watch.end()
+    if sys.path != inserted:
+        raise Cold("its imports change sys.path")
+    sys.path[:] = path
+    sys.argv[:] = arguments
+    del main.__file__
+    watch.judge()
+    if random.getstate() != state:
+        raise Cold("its imports use random numbers")
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise Cold("its imports start threads")
+    if descriptors() != files:
+        raise Cold("its imports leave files or sockets open")
+    torch = MODULES.get("torch")
+    with open("/proc/self/maps", "rb") as file:
+        maps = file.read()
+    if any(name in maps for name in GPU) or (torch is not None and torch.cuda.is_initialized()):
+        raise Cold("its imports use a GPU")
+    if os.lseek(1, 0, os.SEEK_END) > SAYS_AT_MOST:
+        raise Cold("its imports say too much")
+
+
+# --- What was imported may change ---------------------------------------------------------------------------------
+
+
+def sources(script: str) -> dict[str, object]:
+    """What must not change while modules are kept: the environment, and the modules that somebody may be writing."""
+    installed = [path for path in sys.path if os.path.isdir(path)]
+    own = os.path.dirname(os.path.realpath(script)) + "/"
+    watched = {script, os.path.join(sys.prefix, "pyvenv.cfg"), own, *installed}
+    libraries = tuple(os.path.join(path, "") for path in installed if path.endswith("-packages"))
+    library = os.path.join(os.path.dirname(os.__file__), "")
+    for module in list(MODULES.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and (path.startswith(own) or not path.startswith((*libraries, library))):
+            watched.add(path)
+    return {path: stamp(path) for path in watched}
+
+
+def stamp(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+# --- Forking ------------------------------------------------------------------------------------------------------
+
+
+def serve(channel: Any, script: str) -> None:
+    """Fork for each request; returns in units only."""
+    known = sources(script)
+    said = os.pread(1, SAYS_AT_MOST, 0)
+    while True:
+        data, ancillary, _, _ = channel.recvmsg(1 << 20, _socket.CMSG_SPACE(4))
+        if not data:
+            os._exit(0)
+        log = int.from_bytes(ancillary[0][2], sys.byteorder)
+        if any(stamp(path) != before for path, before in known.items()):
+            channel.send(b"stale")
+            os._exit(0)
+        between = os.fork()
+        if between == 0:
+            if os.fork() != 0:
+                os._exit(0)
+            try:
+                become(channel, script, log, said, data.split(b"\0"))
+            except BaseException as error:
+                try:
+                    channel.send(b"failed " + repr(error).encode("utf-8", "replace")[:1000])
+                finally:
+                    os._exit(1)
+            return
+        os.close(log)
+        os.waitpid(between, 0)
+
+
+def become(channel: Any, script: str, log: int, said: bytes, request: list[bytes]) -> None:
+    """Be the unit: everything a process of its own would have been given."""
+    attempt, cwd, group, *arguments = request
+    os.setsid()
+    if group:
+        with open(group, "wb", buffering=0) as file:
+            file.write(b"%d" % os.getpid())
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    os.chdir(cwd)
+    python = sys.orig_argv[0] if hasattr(sys, "orig_argv") else sys.executable
+    mark(attempt, [os.fsencode(python), os.fsencode(script), *arguments])
+    os.environb[MARK[:-1]] = attempt
+    sys.argv[1:] = map(os.fsdecode, arguments)
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[2:] = map(os.fsdecode, arguments)
+    start_anew()
+    while said:
+        said = said[os.write(1, said) :]
+    channel.send(b"%d" % os.getpid())
+    channel.close()
+
+
+def mark(attempt: bytes, command: list[bytes]) -> None:
+    """Let others see in /proc whose process this is, and its command (as far as there is room for it)."""
+    with open("/proc/self/stat", "rb") as file:
+        words = file.read().rpartition(b")")[2].split()
+    begin, end, environment, last = map(int, words[45:49])
+    memory = os.open("/proc/self/mem", os.O_RDWR)
+    try:
+        place = environment + os.pread(memory, last - environment, environment).index(MARK) + len(MARK)
+        os.pwrite(memory, attempt.ljust(ROOM, b"\0"), place)
+        if command:
+            os.pwrite(memory, b"\0".join(command)[: end - begin - 1].ljust(end - begin, b"\0"), begin)
+    finally:
+        os.close(memory)
+
+
+def start_anew() -> None:
+    """What a process makes for itself when it imports modules, and forks must not share; `random` sees to itself."""
+    if "numpy.random.mtrand" in MODULES:
+        MODULES["numpy.random.mtrand"].seed()
+    if "logging" in MODULES:
+        logging: Any = MODULES["logging"]
+        logging._startTime = time.time_ns() if isinstance(logging._startTime, int) else time.time()
+    if "multiprocessing.process" in MODULES:
+        process: Any = MODULES["multiprocessing.process"]
+        process.ORIGINAL_DIR = os.getcwd()
+        process.current_process().authkey = os.urandom(32)
+
+
+# --- In place of sitecustomize ------------------------------------------------------------------------------------
+
+
+def find(name: str) -> Any:
+    return MODULES["_frozen_importlib_external"].PathFinder.find_spec(name)
+
+
+def undo(path: bytes) -> None:
+    """Leave no trace of the way in which this module was found."""
+    here = os.path.dirname(__file__)
+    compiled = __spec__.cached or "/nowhere/x.pyc"
+    for remove, place in ((os.unlink, compiled), (os.rmdir, os.path.dirname(compiled))):
+        try:
+            remove(place)
+        except OSError:
+            pass
+    sys.path.remove(here)
+    sys.path_importer_cache.pop(here, None)
+    if path:
+        os.environb[b"PYTHONPATH"] = path[1:]
+    else:
+        os.environ.pop("PYTHONPATH", None)
+
+
+def main() -> None:
+    """Returns in units only, with the interpreter in the state in which ``sitecustomize`` found it."""
+    channel = _socket.socket(fileno=CHANNEL)
+    path, _, name = channel.recv(1 << 16).partition(b"\0")
+    script = os.fsdecode(name)
+    undo(path)
+    try:
+        mark(b"", [])
+        other = find("sitecustomize")
+        if other is not None:
+            MODULES.pop("sitecustomize")
+            __import__("sitecustomize")
+        if MODULES["site"].ENABLE_USER_SITE and find("usercustomize") is not None:
+            raise Cold("there is a usercustomize")
+        prepare(script)
+        gc.collect()
+        gc.freeze()
+        channel.send(b"ready")
+        serve(channel, script)
+    except Cold as reason:
+        channel.send(b"cold " + str(reason).encode("utf-8", "replace")[:1000])
+        os._exit(0)
+    except BaseException as error:
+        channel.send(b"cold " + repr(error).encode("utf-8", "replace")[:1000])
+        os._exit(0)
+    if other is None:
+        raise ImportError("No module named 'sitecustomize'", name="sitecustomize")
+
+
+if __name__ == "sitecustomize":
+    main()
