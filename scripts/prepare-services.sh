@@ -1,5 +1,5 @@
 #!/bin/sh
-# Have the services that some tests need: Docker, Podman, PostgreSQL, Chromium, SLURM. As root on Debian or Ubuntu what is
+# Have the services that some tests need: Docker, Podman, Apptainer, PostgreSQL, Chromium, SLURM. As root on Debian or Ubuntu what is
 # missing is installed and a Docker daemon is started; elsewhere nothing changes, and tests without their service are
 # skipped.
 set -u
@@ -26,6 +26,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
         fi
         rm -f "$log"
     fi
+    scripts/install-apptainer.sh >/dev/null || echo "no Apptainer: tests that need it are skipped"
     scripts/start-docker.sh || echo "no Docker daemon: tests that need one are skipped"
 fi
 if docker info >/dev/null 2>&1 || podman info >/dev/null 2>&1; then

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import subprocess
@@ -24,7 +23,7 @@ _TAIL = 3
 
 
 class SifCache:
-    """SIF files in ``directory``, by the id of their image: ``<sha256>.sif``, with its configuration beside it.
+    """SIF files in ``directory``, by the id of their image: ``<sha256>.sif``.
 
     A file of that name is complete: it is made under another one, in ``<sha256>.making.<token>``, by whoever has the
     lock. What somebody made once, everybody uses; what a killed maker left is removed by the next.
@@ -92,8 +91,6 @@ class SifCache:
             place.mkdir()
             try:
                 self._build(source, place)
-                (place / "config.json").write_text(json.dumps(dict(source.config)) + "\n")
-                (place / "config.json").replace(target.with_suffix(".json"))
                 (place / "image.sif").replace(target)
             finally:
                 shutil.rmtree(place, ignore_errors=True)

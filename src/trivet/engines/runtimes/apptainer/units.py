@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -89,7 +90,9 @@ class ApptainerUnits:
 
     def _scratch(self, id: AttemptId, sif: Sif) -> Path:
         place = scratch(self._directory, id)
-        place.mkdir(parents=True, exist_ok=True)
+        while not place.exists():
+            with suppress(FileNotFoundError):  # the last one to end has removed what is above it
+                place.mkdir(parents=True, exist_ok=True)
         (place / _IMAGE).write_text(sif.digest)
         return place
 
@@ -107,6 +110,8 @@ def read(directory: Path, id: AttemptId, outcome: Outcome) -> Outcome:
     except OSError:
         return outcome
     shutil.rmtree(place, ignore_errors=True)
+    with suppress(OSError):  # others are still there
+        place.parent.rmdir()
     log = b""
     if outcome.exit_code == REFUSED and outcome.log is not None and outcome.log.length <= TOLD:
         with open(directory / outcome.log.path, "rb") as file:
