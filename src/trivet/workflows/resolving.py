@@ -19,12 +19,15 @@ from trivet.records import UnreadableError
 from trivet.records import packages as collected
 from trivet.runs import packages, registered
 from trivet.tasks.document import Document
-from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
+from trivet.tasks.problem import Problem, ProblemsError, closest
 from trivet.tasks.values import Value
 from trivet.workflows.workflow import Step, Workflow
 
 UNKNOWN_PACKAGE, UNKNOWN_VERSION, UNKNOWN_TASK = "W020", "W021", "W022"
 UNREADABLE = "W023"
+
+_PROGRAMS = ("F020", "F025")
+"""Codes of problems: a script that does not exist, a command that can't be started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +105,24 @@ def _found(entry: Entry, path: tuple[str | int, ...], shelf: _Shelf) -> Found:
     offers = shelf.offers(entry.pkg_name)
     wanted = [offer for offer in offers if entry.version is not None and offer.version == entry.version]
     for offer in sorted(wanted, key=lambda offer: not offer.active):
-        for document in shelf.documents(offer, (*path, "task")):
+        for document, problems in shelf.documents(offer, (*path, "task")):
             if entry.name in _names(document):
+                faulty = _of_task(problems, _names(document).index(entry.name))
+                if faulty:
+                    raise ProblemsError(faulty)
                 return _made(entry, path, document, offer)
     raise ProblemsError([_missing(entry, (*path, "task"), offers, shelf)])
+
+
+def _of_task(problems: Iterable[Problem], position: int) -> list[Problem]:
+    """The errors of a document that concern one of its tasks. Whether its programs are there is looked at later."""
+    return [
+        problem
+        for problem in problems
+        if problem.severity == "error"
+        and problem.code not in _PROGRAMS
+        and (problem.path[:1] != ("task_list",) or problem.path[1:2] in ((), (position,)))
+    ]
 
 
 def _missing(entry: Entry, path: tuple[str | int, ...], offers: Sequence[_Offer], shelf: _Shelf) -> Problem:
@@ -117,9 +134,9 @@ def _missing(entry: Entry, path: tuple[str | int, ...], offers: Sequence[_Offer]
         hint = f"{near} Or: " if near.startswith("did") else ""
         message = f"no package `{name}` was collected, and none is installed"
         return Problem(UNKNOWN_PACKAGE, message, hint=f"{hint}{collect}", path=(*path, "pkg_name"))
-    having = [offer for offer in offers if any(entry.name in _names(one) for one in shelf.documents(offer, path))]
+    having = [offer for offer in offers if any(entry.name in _names(one) for one, _ in shelf.documents(offer, path))]
     if not having:
-        names = [task for offer in offers for document in shelf.documents(offer, path) for task in _names(document)]
+        names = [task for offer in offers for document, _ in shelf.documents(offer, path) for task in _names(document)]
         message = f"no version of `{name}` that is here ({_told(offers)}) has a task `{entry.name}`"
         hint = closest(entry.name, dict.fromkeys(names))
         return Problem(UNKNOWN_TASK, message, hint=hint, path=(*path, "name"))
@@ -142,6 +159,10 @@ def _told(offers: Sequence[_Offer]) -> str:
     return ", ".join(version if active else f"{version} (inactive)" for version, active in versions.items())
 
 
+_Examined = tuple[Document, list[Problem]]
+"""A document, and what is wrong with it."""
+
+
 class _Shelf:
     """What packages there are; each is looked at once, however many tasks name it."""
 
@@ -149,7 +170,7 @@ class _Shelf:
         self._python = python
         self._collected = collected.every(home)
         self._offers: dict[str, list[_Offer]] = {}
-        self._documents: dict[tuple[str, str, Any], list[Document]] = {}
+        self._documents: dict[tuple[str, str, Any], list[_Examined]] = {}
 
     def names(self) -> list[str]:
         """The packages that were collected."""
@@ -167,8 +188,8 @@ class _Shelf:
             self._offers[key] = sorted(offers, key=lambda offer: order.index(offer.version))
         return self._offers[key]
 
-    def documents(self, offer: _Offer, path: tuple[str | int, ...]) -> list[Document]:
-        """The documents of a package that are in order. Raises ProblemsError when one is not."""
+    def documents(self, offer: _Offer, path: tuple[str | int, ...]) -> list[_Examined]:
+        """The documents of a package. Raises ProblemsError when they can't be read."""
         key = (offer.name, offer.version, offer.package)
         if key not in self._documents:
             try:
@@ -176,10 +197,7 @@ class _Shelf:
             except (OSError, UnreadableError) as error:
                 message = f"the record of package `{offer.name}` {offer.version} can't be read: {error}"
                 raise ProblemsError([Problem(UNREADABLE, message, path=path)]) from None
-            problems = [problem for _, found in examined for problem in found]
-            if has_errors(problems):
-                raise ProblemsError(problem for problem in problems if problem.severity == "error")
-            self._documents[key] = [document for document, _ in examined if document is not None]
+            self._documents[key] = [(document, problems) for document, problems in examined if document is not None]
         return self._documents[key]
 
 
@@ -208,7 +226,8 @@ def _installed(name: str, python: str | None) -> Iterator[_Offer]:
 def _names(document: Document) -> list[str]:
     if document.contract != "fractal" or not isinstance(document.data, dict):
         return []
-    return [entry["name"] for entry in document.data.get("task_list", ())]
+    entries = document.data.get("task_list")
+    return [str(one.get("name")) for one in entries if isinstance(one, dict)] if isinstance(entries, list) else []
 
 
 def _made(entry: Entry, path: tuple[str | int, ...], document: Document, offer: _Offer) -> Found:
