@@ -175,7 +175,7 @@ def _rehearse(planned: Plan, as_json: bool) -> int:
 
 
 def _expected(images: int | None, exact: bool, kind: str) -> str:
-    if kind.startswith("converter"):
+    if kind.startswith(("converter", "version 1, once")):
         return "makes them"
     if images is None:
         return "?"

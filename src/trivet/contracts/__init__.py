@@ -74,6 +74,9 @@ class Contract(Protocol):
     def refusals(self, call: Call) -> Sequence[Problem]:
         """What is wrong with a call beyond the types of its values (or is only warned of), before a run exists."""
 
+    def limit(self, task: Task) -> int | None:
+        """How many units of a run may run at once on one machine; None for as many as it can."""
+
     def verify(self, document: Document) -> Sequence[Problem]:
         """What is wrong with the archive a document came in, read to its last byte; placed in its file."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jsonschema_rs
 
-from trivet.contracts.fractal.manifest import RESERVED
+from trivet.contracts.fractal.manifest import RESERVED, V1
+from trivet.contracts.fractal.v1.manifest import RESERVED as RESERVED_V1
 from trivet.tasks.problem import DocumentPath, Problem, closest
 from trivet.workflows.resolving import Found, Part
 
@@ -29,7 +30,8 @@ def faults(found: Found) -> Iterator[Problem]:
 
 def _faults(found: Found, part: Part, schema: Mapping[str, Any]) -> Iterator[Problem]:
     name, path = found.step.name, (*found.path, part.key)
-    schema = _without_supplied(schema)
+    supplied = RESERVED_V1 if found.step.task.document.kind == V1 else RESERVED
+    schema = _without_supplied(schema, supplied)
     draft = (
         jsonschema_rs.Draft7Validator if found.schema_version == "pydantic_v1" else jsonschema_rs.Draft202012Validator
     )
@@ -98,9 +100,9 @@ def _described(schema: Mapping[str, Any], name: str) -> str:
     return _cut(" ".join(text.split())) if text != "Missing description" else ""
 
 
-def _without_supplied(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _without_supplied(schema: Mapping[str, Any], supplied: Sequence[str]) -> dict[str, Any]:
     """A schema that does not ask for what the runner supplies."""
-    required = [name for name in schema.get("required", ()) if name not in RESERVED]
+    required = [name for name in schema.get("required", ()) if name not in supplied]
     return {**schema, "required": required}
 
 

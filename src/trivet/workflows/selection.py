@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from trivet.contracts.fractal.manifest import is_converter, type_of
+from trivet.contracts import fractal
+from trivet.contracts.fractal.manifest import type_of
 from trivet.datasets import flow
 from trivet.datasets.filters import AttributeFilters, TypeFilters, matching, non_unique_types
 from trivet.datasets.imagelist import ImageList
@@ -137,7 +138,8 @@ def _selections(
         else:
             if exact and by_status:
                 images = with_statuses(images, asked.statuses)
-            selected = matching(images.values(), one.wanted, asked.attribute_filters)
+            urls = fractal.select(found.step.task, images, one.wanted, asked.attribute_filters)
+            selected = [images[url] for url in urls]
             if exact:
                 problems += _of_first(asked, found, one.wanted, images, selected)
             images |= {image.zarr_url: replace(image, types={**image.types, **one.output}) for image in selected}
@@ -146,7 +148,7 @@ def _selections(
             Row(
                 asked.first + position,
                 found.step.name,
-                type_of(found.declared) or "",
+                _kind(found),
                 one.wanted,
                 count,
                 exact or converts,
@@ -205,7 +207,12 @@ def _empty(asked: Asked, found: Found, wanted: TypeFilters, images: ImageList) -
 
 
 def _converts(found: Found) -> bool:
-    return is_converter(type_of(found.declared) or "")
+    return not fractal.takes_images(found.step.task)
+
+
+def _kind(found: Found) -> str:
+    level = (found.declared.get("meta") or {}).get("parallelization_level")
+    return type_of(found.declared) or f"version 1, {level or 'once'}"
 
 
 def _some(urls: Sequence[str]) -> str:

@@ -6,19 +6,24 @@ their own, of the same names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from trivet.contracts.fractal.manifest import V1, WORKFLOW
 
 if TYPE_CHECKING:
+    from trivet.contracts.fractal.applying import Applied
     from trivet.contracts.source import Source
     from trivet.contracts.written import Written
+    from trivet.datasets import flow
+    from trivet.datasets.filters import AttributeFilters, TypeFilters
+    from trivet.datasets.imagelist import ImageList
     from trivet.tasks.call import Call
     from trivet.tasks.document import Document
     from trivet.tasks.problem import Problem
     from trivet.tasks.task import Task
+    from trivet.tasks.values import Value
     from trivet.tasks.work import AttemptDirectory, Invocation, Outcome, RunResult, Unit, UnitResult
 
 
@@ -81,6 +86,33 @@ def refusals(call: Call) -> Sequence[Problem]:
     if call.task.document.kind != V1:
         return ()
     return _room(call.task.document, "refusing").refusals(call)  # type: ignore[no-any-return]
+
+
+# What follows is a task as a step on a dataset.
+
+
+def limit(task: Task) -> int | None:
+    return _room(task.document, "applying").limit(task)  # type: ignore[no-any-return]
+
+
+def flow_step(task: Task, type_filters: TypeFilters) -> flow.Step:
+    return _room(task.document, "applying").flow_step(task, type_filters)  # type: ignore[no-any-return]
+
+
+def takes_images(task: Task) -> bool:
+    return _room(task.document, "applying").takes_images(task)  # type: ignore[no-any-return]
+
+
+def select(task: Task, images: ImageList, types: TypeFilters, attributes: AttributeFilters) -> list[str]:
+    return _room(task.document, "applying").select(task, images, types, attributes)  # type: ignore[no-any-return]
+
+
+def given(task: Task, urls: Sequence[str], zarr_dir: str, metadata: Mapping[str, Any]) -> dict[str, Value]:
+    return _room(task.document, "applying").given(task, urls, zarr_dir, metadata)  # type: ignore[no-any-return]
+
+
+def apply(call: Call, results: Sequence[UnitResult], images: ImageList, zarr_dir: str) -> Applied:
+    return _room(call.task.document, "applying").apply(call, results, images, zarr_dir)  # type: ignore[no-any-return]
 
 
 def _room(document: Document, name: str) -> Any:

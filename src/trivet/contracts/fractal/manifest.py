@@ -56,7 +56,7 @@ class Origin:
 
 
 def detect(source: Source) -> bool:
-    """True for any file of that name, for any object that has a manifest's version or list of tasks, and for workflows."""
+    """True for any file of that name, any object that has a manifest's version or list of tasks, and workflows."""
     if source.name.endswith(FILE_NAME):
         return True
     if isinstance(source.data, dict) and ("manifest_version" in source.data or "task_list" in source.data):

@@ -65,7 +65,7 @@ def conclude(call: Call, results: Sequence[UnitResult]) -> RunResult:
         position = said[index]
         results[position] = _contradicted(results[position], urls)
     if not said:
-        changes = default_update(_processed(call, results))
+        changes = default_update(processed(call, results))
     gone = set(changes.removals)
     go_on = [update.zarr_url for update in changes.updates] or [url for url in selected(call) if url not in gone]
     failed = [result for result in results if not result.ok]
@@ -91,7 +91,7 @@ def selected(call: Call) -> list[str]:
         raise ProblemsError([Problem("F104", str(error))]) from None
 
 
-def _processed(call: Call, results: Sequence[UnitResult]) -> Sequence[str]:
+def processed(call: Call, results: Sequence[UnitResult]) -> Sequence[str]:
     """The images whose units ended well; of several units for all images, only when every one ended well."""
     images = selected(call)
     if call.each == "zarr_url":
