@@ -91,7 +91,7 @@ def _programs(found: Found) -> Iterator[Problem]:
         if shutil.which(command[0]) is None:
             message = f"{found.step.name}: the interpreter {command[0]} does not exist, or can't be executed"
             hint = "collect the package again, or name another environment with --python"
-            yield Problem("F025", message, hint=hint, path=(*found.path, "task"))
+            yield Problem("F020", message, hint=hint, path=(*found.path, "task"))
 
 
 def _needs(found: Found, meta: Mapping[str, Any], options: Options) -> list[Problem]:

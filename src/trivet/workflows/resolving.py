@@ -26,8 +26,8 @@ from trivet.workflows.workflow import Step, Workflow
 UNKNOWN_PACKAGE, UNKNOWN_VERSION, UNKNOWN_TASK = "W020", "W021", "W022"
 UNREADABLE = "W023"
 
-_PROGRAMS = ("F020", "F025")
-"""Codes of problems: a script that does not exist, a command that can't be started."""
+_PROGRAM = "F020"
+"""Code of a problem: a script, or the program of a command, that does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _of_task(problems: Iterable[Problem], position: int) -> list[Problem]:
         problem
         for problem in problems
         if problem.severity == "error"
-        and problem.code not in _PROGRAMS
+        and problem.code != _PROGRAM
         and (problem.path[:1] != ("task_list",) or problem.path[1:2] in ((), (position,)))
     ]
 
