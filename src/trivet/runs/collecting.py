@@ -245,9 +245,10 @@ def _known(package: PackageDirectory, wanted: Wanted) -> Collected:
     record = package.read()
     pins = {"before": dict(wanted.before), "after": dict(wanted.after)}
     other = []
-    if not set(wanted.extras) <= set(record.get("extras", ())):
-        other.append(f"with the extras {record.get('extras') or 'none'}")
-    if (wanted.before or wanted.after) and pins != record.get("pins"):
+    if not set(wanted.extras) <= set(record["extras"]):
+        names = ", ".join(record["extras"])
+        other.append(f"with no other extras than {names}" if names else "without extras")
+    if (wanted.before or wanted.after) and pins != record["pins"]:
         other.append("with other pinned versions")
     if (
         wanted.python
@@ -255,8 +256,8 @@ def _known(package: PackageDirectory, wanted: Wanted) -> Collected:
         and not f"{record['python']}.".startswith(f"{wanted.python}.")
     ):
         other.append(f"with Python {record['python']}")
-    if wanted.editable is not record.get("editable", False):
-        other.append("editable" if record.get("editable") else "not editable")
+    if wanted.editable is not record["editable"]:
+        other.append("editable" if record["editable"] else "not editable")
     if other:
         message = f"{package.name} {package.version} is there already, but {', '.join(other)}"
         raise ProblemsError([_taken(package, message)])
@@ -266,6 +267,8 @@ def _known(package: PackageDirectory, wanted: Wanted) -> Collected:
 def _same_content(there: PackageDirectory, wheel: Path) -> None:
     """Raises ProblemsError when a version was collected before with something else in it."""
     kept = next(there.path.glob("*.whl"), None)
+    if there.read()["editable"]:
+        return  # which is told in other words
     if kept is None or _contents(kept) != _contents(wheel):
         message = f"{there.name} {there.version} is there already, and is not the same as this one"
         raise ProblemsError([_taken(there, message)])
