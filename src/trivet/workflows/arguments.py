@@ -15,7 +15,7 @@ from trivet.workflows.resolving import Found, Part
 MISSING, UNEXPECTED, INVALID, UNCHECKED = "W030", "W031", "W032", "W033"
 """Codes of problems: an argument is missing, unknown, or not what the schema allows; a schema that is none."""
 
-OVERRIDE = "--no-validate-args runs it all the same"
+REFUSED = (MISSING, UNEXPECTED, INVALID)
 
 
 def faults(found: Found) -> Iterator[Problem]:
@@ -53,16 +53,16 @@ def _told(name: str, error: Any, path: DocumentPath, schema: Mapping[str, Any]) 
     if kind == "required":
         message = f"{name}: `{where}` lacks `{error.kind.property}`"
         hint = _described(schema, error.kind.property) if not error.instance_path else ""
-        yield Problem(MISSING, message, hint=hint or OVERRIDE, path=here)
+        yield Problem(MISSING, message, hint=hint, path=here)
     elif kind == "falseSchema" and error.instance_path:
-        yield Problem(UNEXPECTED, f"{name}: the task has no `{where}`", hint=OVERRIDE, path=here)
+        yield Problem(UNEXPECTED, f"{name}: the task has no `{where}`", path=here)
     elif kind in ("additionalProperties", "unevaluatedProperties"):
         known = [one for one in schema.get("properties", {}) if not error.instance_path and one not in RESERVED]
         for word in error.kind.unexpected:
-            hint = closest(word, known) or OVERRIDE
+            hint = closest(word, known)
             yield Problem(UNEXPECTED, f"{name}: the task has no `{word}` in `{where}`", hint=hint, path=(*here, word))
     else:
-        yield Problem(INVALID, f"{name}: `{where}`: {_message(error)}", hint=OVERRIDE, path=here)
+        yield Problem(INVALID, f"{name}: `{where}`: {_message(error)}", path=here)
 
 
 def _meant(error: Any) -> Iterator[Any]:

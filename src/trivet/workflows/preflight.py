@@ -17,12 +17,12 @@ from trivet.runs.options import Options
 from trivet.runs.refusing import shortages
 from trivet.tasks.problem import Problem, ProblemsError, Severity
 from trivet.tasks.quantities import format_memory
-from trivet.workflows.arguments import faults
+from trivet.workflows.arguments import REFUSED, faults
 from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, select
 
-INACTIVE, UNUSED, DISK, DIRECTORY, SHARED = "W024", "W043", "W047", "W049", "D004"
-"""Codes of problems: an inactive package, something given that is not used, a full disk, a directory that can't be
+INACTIVE, STRICT, UNUSED, DISK, DIRECTORY, SHARED = "W024", "W034", "W043", "W047", "W049", "D004"
+"""Codes of problems: an inactive package, schemas that refused something, something given that is not used, a full disk, a directory that can't be
 used, or that another dataset has its images in."""
 
 LITTLE = 1024**3
@@ -44,6 +44,9 @@ def look(asked: Asked, home: Path, dataset: str) -> Preflight:
     problems: list[Problem] = []
     for found in chosen:
         problems += _of_task(found, asked)
+    if any(problem.code in REFUSED for problem in problems):
+        message = "arguments are checked against the schemas of the packages, some of which are stricter than the task"
+        problems.append(Problem(STRICT, message, "info", "--no-validate-args passes them on as they are"))
     rows, more = select(asked)
     problems += more
     problems += _places(asked)

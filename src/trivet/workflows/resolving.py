@@ -133,7 +133,12 @@ def _missing(entry: Entry, path: tuple[str | int, ...], offers: Sequence[_Offer]
         near = closest(normalized(name), shelf.names())
         hint = f"{near} Or: " if near.startswith("did") else ""
         message = f"no package `{name}` was collected, and none is installed"
-        return Problem(UNKNOWN_PACKAGE, message, hint=f"{hint}{collect}", path=(*path, "pkg_name"))
+        return Problem(
+            UNKNOWN_PACKAGE,
+            message,
+            hint=f"{hint}{collect}, or --python names its environment",
+            path=(*path, "pkg_name"),
+        )
     having = [offer for offer in offers if any(entry.name in _names(one) for one, _ in shelf.documents(offer, path))]
     if not having:
         names = [task for offer in offers for document, _ in shelf.documents(offer, path) for task in _names(document)]
