@@ -22,8 +22,8 @@ from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, select
 
 INACTIVE, STRICT, UNUSED, DISK, DIRECTORY, SHARED = "W024", "W034", "W043", "W047", "W049", "D004"
-"""Codes of problems: an inactive package, schemas that refused something, something given that is not used, a full disk, a directory that can't be
-used, or that another dataset has its images in."""
+"""Codes of problems: an inactive package, schemas that refused something, something given that is not used, a full
+disk, a directory that can't be used, or that another dataset has its images in."""
 
 LITTLE = 1024**3
 """Bytes of free space below which a warning is given; a thousandth of it is as good as nothing."""
