@@ -7,21 +7,17 @@ home=${TRIVET_SLURM:-/var/tmp/trivet-slurm-$(id -u)}
 export SLURM_CONF=$home/slurm.conf
 port=$(cat "$home/port")
 
-end() {
+end() { # their state is removed, so there is nothing to save
     local pid
-    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] || return 0
-    kill "$2" "$pid" 2>/dev/null || return 0
-    for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
-    kill -KILL "$pid" 2>/dev/null
+    pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null
 }
 
-timeout 10 scancel --state=PENDING --user=root >/dev/null 2>&1
+timeout 10 scancel --user=root >/dev/null 2>&1
 # The processes of all jobs, wherever they are in the nodes' control groups, slurmstepd included.
 for group in /sys/fs/cgroup/freezer/slurm_t"${port}"n* /sys/fs/cgroup/memory/slurm_t"${port}"n*; do
     [ -d "$group" ] && find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null
 done
-for file in "$home"/pid/t* "$home/pid/slurmctld" "$home/pid/slurmdbd"; do end "$file" -TERM; done
-end "$home/mariadb/pid" -KILL
+for file in "$home"/pid/t* "$home/pid/slurmctld" "$home/pid/slurmdbd" "$home/mariadb/pid"; do end "$file"; done
 for group in /sys/fs/cgroup/*/slurm_t"${port}"n*; do
     [ -d "$group" ] && find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
 done

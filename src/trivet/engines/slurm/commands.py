@@ -23,6 +23,9 @@ _PASSING = re.compile(
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "SLURM_BITSTR_LEN": "0"}
 """What every command gets: messages in English, and lists of elements whole."""
 
+NO_ELEMENT = 2**31
+"""From here on numbers are SLURM's way to say that an array has no elements left."""
+
 _OWN = re.compile(r"(SLURM|SBATCH|SQUEUE|SACCT|SCANCEL|SALLOC|SINFO)_")
 
 Runner = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
@@ -38,11 +41,11 @@ class SlurmError(RuntimeError):
 
 
 class Row(NamedTuple):
-    """One line of SLURM's list: elements of an array in the same state. ``cut``: there are more, but not named."""
+    """One line of SLURM's list: elements of an array in the same state. ``rest``: also those that no line names."""
 
     array: str
     elements: tuple[int, ...]
-    cut: bool
+    rest: bool
     state: str
     nodes: str
     reason: str
@@ -111,7 +114,8 @@ class Commands:
                 except SlurmError as error:
                     if error.passing:
                         raise
-        return {job: found[job] for job in jobs if job in found}
+        rest = {job: found.get(job) or found.get(job.partition("_")[0]) for job in jobs}
+        return {job: final for job, final in rest.items() if final is not None}
 
     def cancel(self, jobs: Sequence[str], pending: bool) -> None:
         """Cancel jobs; only those that wait, if ``pending``. Unknown ones are passed over."""
@@ -140,11 +144,12 @@ class Commands:
 
 
 def read_rows(text: str) -> Iterator[Row]:
-    """Lines of ``squeue -o '%F|%K|%T|%N|%r'``; %K is a number or the elements that wait."""
+    """Lines of ``squeue -o '%F|%K|%T|%N|%r'``; %K is a number, the elements that wait, or ``N/A``."""
     for line in text.splitlines():
         parts = line.split("|", 4)
         if len(parts) == 5:
-            yield Row(parts[0], tuple(elements(parts[1])), "..." in parts[1], parts[2], parts[3], parts[4])
+            named = tuple(elements(parts[1]))
+            yield Row(parts[0], named, not named or "..." in parts[1], *parts[2:])
 
 
 def elements(text: str) -> Iterator[int]:
@@ -184,12 +189,12 @@ def read_jobs(text: str) -> dict[str, Final]:
     """Jobs of ``scontrol -o show job``."""
     found = {}
     for line in text.splitlines():
-        values = dict(re.findall(r"(?:^| )(\w+)=(\S*)", line))
-        array = values.get("ArrayJobId", values.get("JobId", ""))
+        values: dict[str, str] = dict(re.findall(r"(?:^| )(\w+)=(\S*)", line))
+        array: str = values.get("ArrayJobId", values.get("JobId", ""))
         code = values.get("ExitCode", "").partition(":")[0]
-        for element in elements(values.get("ArrayTaskId", "")):
-            if element < 2**31:
-                found[f"{array}_{element}"] = Final(values.get("JobState", ""), int(code) if code.isdigit() else None)
+        final = Final(values.get("JobState", ""), int(code) if code.isdigit() else None)
+        named = [element for element in elements(values.get("ArrayTaskId", "")) if element < NO_ELEMENT]
+        found.update({f"{array}_{element}": final for element in named} or {array: final})
     return found
 
 

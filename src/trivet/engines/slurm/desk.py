@@ -69,9 +69,6 @@ class Desk:
         """Make the directory, and read what was submitted from it before. Raises OSError."""
         self._home.mkdir(parents=True, exist_ok=True)
         for found in submissions.read(self._home):
-            if found.job is None and found.over is None:
-                self._unsent.append(found)
-                self._recovered.add(found.token)
             for element, ids in enumerate(found.elements):
                 self._where.update((id, (found, element)) for id in ids)
 
@@ -163,7 +160,14 @@ class Desk:
         if found.over is not None:
             self._refuse([id], found.over)
             return True
-        self._jobs[found.token, element] = Job(self._directory, found, element)
+        job = Job(self._directory, found, element)  # from the beginning of its record, which tells of this one, too
+        before = self._jobs.get((found.token, element))
+        if before is not None:
+            job.cancelled, job.force_at = before.cancelled, before.force_at
+        self._jobs[found.token, element] = job
+        if found.job is None and found not in self._unsent:
+            self._unsent.append(found)
+            self._recovered.add(found.token)
         self._accept(found, [id])
         self._files.hurry(0.0)
         self._list.hurry(0.0)
@@ -225,10 +229,7 @@ class Desk:
 
     def _submit(self, found: Submission, known: dict[str, str]) -> None:
         if found.token in self._recovered:
-            claimed = any(id in self._stages for ids in found.elements for id in ids)
             job = known.get(found.token)
-            if job is None and not claimed:
-                return
         else:
             job = None
             if not any(key[0] == found.token and one.open for key, one in self._jobs.items()):
@@ -290,6 +291,8 @@ class Desk:
             return
         try:
             rows = self._commands.jobs(arrays)
+            if self._unsent:
+                self._tries.hurry(0.0)
             ended = self._sorted(rows)
             if ended:
                 self._ask_about(ended)
@@ -301,7 +304,8 @@ class Desk:
     def _sorted(self, rows: list[Row]) -> list[Job]:
         """Take what SLURM's list says; the jobs that are over by it, or that it does not have any more."""
         states: dict[tuple[str, int], Row] = {(row.array, element): row for row in rows for element in row.elements}
-        cut = {row.array for row in rows if row.cut}
+        rest = {row.array: row for row in rows if row.rest}
+        known = {row.array for row in rows}
         ended: list[Job] = []
         forced: dict[str, list[int]] = {}
         now = time.monotonic()
@@ -309,10 +313,11 @@ class Desk:
             array = job.submission.job
             if array is None or job.final is not None:
                 continue
-            row = states.get((array, job.element))
-            if row is None:
-                if array not in cut:
-                    ended.append(job)
+            row = states.get((array, job.element)) or rest.get(array)
+            if row is None and array in known and not job.begun:
+                self._over(job, Final("CANCELLED"))  # SLURM forgets those at once
+            elif row is None:
+                ended.append(job)
             elif row.state in WAITING and job.begun:
                 self._over(job, Final("REQUEUED"))
                 forced.setdefault(array, []).append(job.element)
