@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from trivet.contracts.fields import Fields
 from trivet.contracts.fractal import schemas
-from trivet.contracts.fractal.commands import faults
 from trivet.contracts.fractal.manifest import (
     NON_PARALLEL,
     PARALLEL,
@@ -118,6 +117,8 @@ def check_command(task: Fields, part: str, registered: bool) -> None:
     if command is not None and task.data.get(f"executable_{part}") is not None:
         task.note("F025", f"a part has either `executable_{part}` or `{key}`", key)
     elif command is not None:
+        from trivet.contracts.fractal.commands import faults
+
         for fault in faults(command):
             task.note(fault.code, fault.message, key, hint=fault.hint)
 
