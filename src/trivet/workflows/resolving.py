@@ -21,6 +21,7 @@ from trivet.runs import packages, registered
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem, ProblemsError, closest
 from trivet.tasks.values import Value
+from trivet.workflows.by_source import named
 from trivet.workflows.workflow import Step, Workflow
 
 UNKNOWN_PACKAGE, UNKNOWN_VERSION, UNKNOWN_TASK = "W020", "W021", "W022"
@@ -85,12 +86,12 @@ def resolve(file: WorkflowFile, home: Path, python: str | None = None) -> tuple[
     """
     if python is not None:
         packages.prefix_of(python)
-    shelf = _Shelf(home, python)
+    shelf = Shelf(home, python)
     found, problems = [], list[Problem]()
     for index, entry in enumerate(file.entries):
         path = file.entry_path(index)
         try:
-            found.append(_found(entry, path, shelf))
+            found.append(_found(named(entry, (*path, "task", "source"), shelf), path, shelf))
         except ProblemsError as error:
             problems += error.problems
     return found, problems
@@ -101,7 +102,7 @@ def workflow(file: WorkflowFile, found: Iterable[Found]) -> Workflow:
     return Workflow(file.name, tuple(one.step for one in found), file.description)
 
 
-def _found(entry: Entry, path: tuple[str | int, ...], shelf: _Shelf) -> Found:
+def _found(entry: Entry, path: tuple[str | int, ...], shelf: Shelf) -> Found:
     offers = shelf.offers(entry.pkg_name)
     wanted = [offer for offer in offers if entry.version is not None and offer.version == entry.version]
     for offer in sorted(wanted, key=lambda offer: not offer.active):
@@ -125,7 +126,7 @@ def _of_task(problems: Iterable[Problem], position: int) -> list[Problem]:
     ]
 
 
-def _missing(entry: Entry, path: tuple[str | int, ...], offers: Sequence[_Offer], shelf: _Shelf) -> Problem:
+def _missing(entry: Entry, path: tuple[str | int, ...], offers: Sequence[_Offer], shelf: Shelf) -> Problem:
     """Why a task is not there, and what is there instead (Fractal, workflow import: ``available_tasks``)."""
     name = entry.pkg_name
     collect = f"trivet fractal collect {name}" + (f"=={entry.version}" if entry.version else "")
@@ -168,7 +169,7 @@ _Examined = tuple[Document, list[Problem]]
 """A document, and what is wrong with it."""
 
 
-class _Shelf:
+class Shelf:
     """What packages there are; each is looked at once, however many tasks name it."""
 
     def __init__(self, home: Path, python: str | None) -> None:
@@ -257,7 +258,7 @@ def _parts(entry: Entry, declared: Mapping[str, Any], first_version: bool) -> It
         args = {name: value for given in entry.args.values() for name, value in (given or {}).items()}
         meta = {name: value for given in entry.meta.values() for name, value in (given or {}).items()}
         meta = {**(declared.get("meta") or {}), **meta}
-        yield Part("", f"args_{PARALLEL}", declared.get("args_schema"), args, meta)
+        yield Part("", f"args_{PARALLEL}" if entry.source is None else "args", declared.get("args_schema"), args, meta)
         return
     for part in PARTS[type_of(declared) or ""]:
         yield Part(

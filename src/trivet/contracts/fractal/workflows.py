@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from trivet.contracts.fields import Fields, name_of
 from trivet.contracts.fractal.manifest import NON_PARALLEL, PARALLEL, RESERVED
+from trivet.contracts.fractal.v1.workflows import read_source
 from trivet.datasets.filters import read_type_filters
 from trivet.tasks.problem import Problem, has_errors
 
@@ -19,6 +20,9 @@ CODES = {"missing": "W001", "type": "W002", "unknown": "W003"}
 
 _TASK_LIST = "task_list"
 _IDENTITY = ("pkg_name", "version", "name")
+_SUPPLIED_V1 = ("output_path", "metadata", "component")
+"""What only the runner supplies to tasks of version 1; the input directories may be said."""
+
 _OF_OTHERS = {"manifest_version": "the manifest of a package", "zarr_dir": "a dataset"}
 
 
@@ -26,7 +30,8 @@ _OF_OTHERS = {"manifest_version": "the manifest of a package", "zarr_dir": "a da
 class Entry:
     """A task in a workflow file: which one, and what is said for it; ``args`` and ``meta`` by part.
 
-    None stands for nothing said; of arguments, an empty object says nothing either.
+    None stands for nothing said; of arguments, an empty object says nothing either. A task of version 1 is known by its
+    ``source``; package, version and name are what that says of them.
     """
 
     pkg_name: str
@@ -37,6 +42,7 @@ class Entry:
     type_filters: Mapping[str, bool] = field(default_factory=dict)
     description: str | None = None
     alias: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,9 @@ def to_json(workflow: WorkflowFile) -> dict[str, Any]:
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:
+    if entry.source is not None:
+        meta, args = (_plain(given.get(PARALLEL)) for given in (entry.meta, entry.args))
+        return {"meta": meta, "args": args, "task": {"source": entry.source}}
     return {
         **{f"meta_{part}": _plain(entry.meta.get(part)) for part in (NON_PARALLEL, PARALLEL)},
         **{f"args_{part}": _plain(entry.args.get(part)) for part in (NON_PARALLEL, PARALLEL)},
@@ -138,6 +147,9 @@ def _read(data: Any) -> tuple[WorkflowFile | None, list[Problem]]:
 
 
 def _entry(fields: Fields) -> Entry:
+    task = fields.data.get("task")
+    if isinstance(task, dict) and "source" in task and "pkg_name" not in task:
+        return _old_entry(fields)
     meta = {part: fields.get(f"meta_{part}", dict, null=True) for part in (NON_PARALLEL, PARALLEL)}
     args = {part: _arguments(fields, f"args_{part}") for part in (NON_PARALLEL, PARALLEL)}
     filters = _type_filters(fields)
@@ -152,21 +164,33 @@ def _entry(fields: Fields) -> Entry:
     return Entry(pkg_name, version, name, args, meta, filters, description, alias)
 
 
+def _old_entry(fields: Fields) -> Entry:
+    """A task of version 1, which has one part whatever it does (Fractal version 1, workflow export)."""
+    meta, args = fields.get("meta", dict, null=True), _arguments(fields, "args", _SUPPLIED_V1)
+    for key in ("order", "id", "task_id", "workflow_id"):  # of no meaning outside the server
+        fields.has(key)
+    task = fields.child("task", required=True)
+    source = read_source((task and _text(task, "source", required=True)) or "")
+    if task is not None:
+        if source.package is None and source.text.startswith("pip_"):
+            hint = "such as pip_remote:fractal_tasks_core:0.14.3::copy_ome-zarr_structure"
+            task.note("W005", f"`{source.text}` does not name a package, a version and a task", "source", hint=hint)
+        task.unknown()  # servers wrote a good deal more about it
+    fields.unknown(severity="error")
+    known_as = source.package or "", source.version, source.slug or source.text
+    return Entry(*known_as, {PARALLEL: args}, {PARALLEL: meta}, source=source.text)
+
+
 def _identity(fields: Fields) -> tuple[str, str | None, str]:
     task = fields.child("task", required=True)
     if task is None:
-        return "", None, ""
-    if "source" in task.data and "pkg_name" not in task.data:
-        message = "this file names its tasks by `source`, as servers did before 2024"
-        hint = "write `pkg_name`, `version` and `name` of the task instead"
-        task.note("W005", message, "source", hint=hint)
         return "", None, ""
     found = (_text(task, "pkg_name", required=True), _text(task, "version"), _text(task, "name", required=True))
     task.unknown(severity="error")
     return found[0] or "", found[1], found[2] or ""
 
 
-def _arguments(fields: Fields, key: str) -> dict[str, Any] | None:
+def _arguments(fields: Fields, key: str, supplied: Sequence[str] = RESERVED) -> dict[str, Any] | None:
     """Arguments, their names without blanks around them; None where there are none (Fractal, arguments of tasks)."""
     given = fields.get(key, dict, null=True)
     arguments: dict[str, Any] = {}
@@ -176,7 +200,7 @@ def _arguments(fields: Fields, key: str) -> dict[str, Any] | None:
             fields.note("W007", f"an argument in `{key}` has no name", key, name)
         elif bare in arguments:
             fields.note("W007", f"`{bare}` is given twice in `{key}`", key, name)
-        elif bare in RESERVED:
+        elif bare in supplied:
             hint = "remove it: it is chosen for each unit when the task runs"
             fields.note(
                 "W008", f"`{bare}` in `{key}` is supplied by the runner and can't be given", key, name, hint=hint
