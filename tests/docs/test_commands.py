@@ -3,7 +3,7 @@
 A page is a story: its blocks are run in order, in one scratch directory with a copy of the examples and a home of its
 own. ```` ```console ```` blocks are run; what they show below a command must be in its output, in that order (``…``
 stands for anything; identifiers of runs and times may differ). An HTML comment right before a block says more:
-``<!-- not run: reason -->``, ``<!-- needs: docker -->``, ``<!-- needs: image NAME -->``,
+``<!-- not run: reason -->``, ``<!-- needs: docker -->``, ``<!-- needs: apptainer -->``, ``<!-- needs: image NAME -->``,
 ``<!-- needs: public tasks -->`` which are downloaded, ``<!-- exit: 1 -->``, and ``<!-- file: NAME -->`` for a block
 that is the content of a file.
 """
@@ -154,6 +154,10 @@ def demand(block: Block) -> None:
         look = ["docker", "image", "inspect", needs.removeprefix("image ")] if needs != "docker" else ["docker", "info"]
         if not shutil.which("docker") or subprocess.run(look, capture_output=True, check=False).returncode != 0:
             pytest.skip(f"needs Docker{needs.removeprefix('image').removeprefix('docker')}; try make images")
+    elif needs == "apptainer":
+        found = subprocess.run(["docker", "image", "inspect", "dicom-tools:latest"], capture_output=True, check=False)
+        if not shutil.which("apptainer") or found.returncode != 0:
+            pytest.skip("needs Apptainer (scripts/install-apptainer.sh) and the examples' images (make images)")
     elif needs == "public tasks":
         if not (ROOT / ".venv-fractal-core/.has-tasks").exists():
             pytest.skip("needs packages from an index, which could be had before: scripts/prepare.sh test")

@@ -134,6 +134,10 @@ class Processes:
             self._held.difference_update(outcomes)
             self._events.put([Ended(id, outcome) for id, outcome in outcomes.items()])
 
+    def is_over(self, id: AttemptId) -> bool:
+        """Whether its end was told."""
+        return self._stages.get(id) == _ENDED
+
     def _release(self, id: AttemptId) -> bool:
         """Whether the attempt was held, and no longer is."""
         was = id in self._held

@@ -82,6 +82,9 @@ class ApptainerUnits:
                     host = socket.gethostname()
                     self._processes.end({id: replace(outcome, host=host) for id, outcome in never.items()})
                 self._processes.submit(ready)
+                for one in ready:
+                    if self._processes.is_over(one.id):  # cancelled meanwhile, so that no worker ever tells its end
+                        _clear(scratch(self._directory, one.id))
             except Exception as error:  # a fault of ours must not leave a run that never ends
                 message = f"{type(error).__name__}: {error}"
                 self._processes.end(
@@ -109,12 +112,16 @@ def read(directory: Path, id: AttemptId, outcome: Outcome) -> Outcome:
         digest = (place / _IMAGE).read_text()
     except OSError:
         return outcome
-    shutil.rmtree(place, ignore_errors=True)
-    with suppress(OSError):  # others are still there
-        place.parent.rmdir()
+    _clear(place)
     log = b""
     if outcome.exit_code == REFUSED and outcome.log is not None and outcome.log.length <= TOLD:
         with open(directory / outcome.log.path, "rb") as file:
             file.seek(outcome.log.offset)
             log = file.read(outcome.log.length)
     return replace(explained(outcome, log), image_digest=digest)
+
+
+def _clear(place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    with suppress(OSError):  # others are still there
+        place.parent.rmdir()
