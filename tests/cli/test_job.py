@@ -1,0 +1,287 @@
+"""`trivet job`: a workflow of small real tasks, run by the real command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Trivet, environment, written
+
+MAKE = """\
+import argparse, json, os
+parser = argparse.ArgumentParser()
+parser.add_argument("--args-json"), parser.add_argument("--out-json")
+words = parser.parse_args()
+given = json.load(open(words.args_json))
+urls = [os.path.join(given["zarr_dir"], f"{n}.zarr") for n in range(given["count"])]
+for url in urls:
+    os.makedirs(url)
+updates = [{"zarr_url": url, "attributes": {"number": n}, "types": {"is_3D": n == 0}} for n, url in enumerate(urls)]
+json.dump({"image_list_updates": updates}, open(words.out_json, "w"))
+print("made", len(urls))
+"""
+MARK = """\
+import argparse, json, os, sys, time
+parser = argparse.ArgumentParser()
+parser.add_argument("--args-json"), parser.add_argument("--out-json")
+words = parser.parse_args()
+given = json.load(open(words.args_json))
+url = given["zarr_url"]
+print("looking at", os.path.basename(url), "WARNING" if url.endswith("1.zarr") else "")
+time.sleep(given.get("seconds", 0))
+if os.path.basename(url) in given.get("refuse", []) and not os.path.exists(given.get("unless", "")):
+    sys.exit("I can't do this one")
+with open(os.path.join(url, "marks"), "a") as stream:
+    stream.write("x")
+"""
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "zarr_url": {"type": "string"},
+        "refuse": {"type": "array", "items": {"type": "string"}},
+        "unless": {"type": "string"},
+        "seconds": {"type": "number"},
+    },
+    "required": ["zarr_url"],
+    "additionalProperties": False,
+}
+TASKS = [
+    {"name": "Make", "type": "converter_non_parallel", "executable_non_parallel": "make.py"},
+    {
+        "name": "Mark",
+        "type": "parallel",
+        "executable_parallel": "mark.py",
+        "args_schema_parallel": SCHEMA,
+        "output_types": {"marked": True},
+    },
+]
+
+
+def step(name: str, **more: Any) -> dict[str, Any]:
+    return {**more, "task": {"pkg_name": "marks", "version": "1.0", "name": name}}
+
+
+def make(count: int = 3) -> dict[str, Any]:
+    return step("Make", args_non_parallel={"count": count})
+
+
+class Lab:
+    """A home with the package, and a place for workflows and images."""
+
+    def __init__(self, root: Path, trivet: Trivet) -> None:
+        self.root = root
+        self.home = root / "home"
+        self.trivet = trivet
+        package = root / "package"
+        package.mkdir()
+        (package / "make.py").write_text(MAKE)
+        (package / "mark.py").write_text(MARK)
+        manifest = written(package / "manifest.json", {"manifest_version": "2", "task_list": TASKS})
+        words = ("--custom", manifest, "--package-root", package, "--python", sys.executable)
+        self.done("fractal", "collect", *words, "--label", "marks", "--version", "1.0")
+
+    def workflow(self, *steps: dict[str, Any], name: str = "Marks") -> Path:
+        return written(self.root / "workflow.json", {"name": name, "task_list": list(steps)})
+
+    def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+        return self.trivet(*words, env={"TRIVET_HOME": str(self.home)})
+
+    def done(self, *words: str | Path) -> str:
+        answer = self.run(*words)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    def json(self, *words: str | Path) -> Any:
+        return json.loads(self.done(*words, "--json"))
+
+    def marks(self) -> dict[str, str]:
+        """How often each image was marked."""
+        paths = sorted((self.root / "z").glob("*.zarr"))
+        return {path.stem: (path / "marks").read_text() if (path / "marks").exists() else "" for path in paths}
+
+
+@pytest.fixture
+def lab(tmp_path: Path, trivet: Trivet) -> Lab:
+    return Lab(tmp_path, trivet)
+
+
+def test_a_workflow_runs_from_nothing_to_images_and_is_told(lab: Lab) -> None:
+    answer = lab.run("job", "run", lab.workflow(make(), step("Mark")), "--zarr-dir", "z")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout == ""
+    assert "FINISHED" in answer.stderr
+    assert lab.marks() == {"0": "x", "1": "x", "2": "x"}
+    shown = lab.json("dataset", "show", "Marks")
+    assert all(image["types"]["marked"] for image in shown["images"])
+    [job] = lab.json("job", "list")
+    assert job["state"] == "FINISHED"
+    assert [(one["name"], one["state"], one["done"], one["failed"]) for one in job["steps"]] == [
+        ("Make", "done", 1, 0),
+        ("Mark", "done", 3, 0),
+    ]
+    assert [one["warned"] for one in job["steps"]] == [0, 1]
+    assert lab.done("job", "logs", "last", "--step", "0") == "==> non_par <==\nmade 3\n"
+    line = "looking at 1.zarr WARNING\n"
+    assert lab.done("job", "logs", "last", "--step", "Mark", "--unit", "par-000000-0000001") == line
+    assert set(lab.json("job", "show", "last", "--images", "Mark").values()) == {"done"}
+
+
+def test_a_dry_run_tells_what_is_expected_and_leaves_nothing(lab: Lab) -> None:
+    path = lab.workflow(make(), step("Mark"))
+    before = sorted(lab.home.rglob("*"))
+    answer = lab.run("job", "run", path, "--zarr-dir", "z", "--dry-run")
+    assert answer.returncode == 0, answer.stderr
+    assert [line.split()[:2] for line in answer.stdout.splitlines()[1:]] == [["0", "Make"], ["1", "Mark"]]
+    assert sorted(lab.home.rglob("*")) == before
+    data = lab.json("job", "run", path, "--zarr-dir", "z", "--dry-run")
+    assert [(one["name"], one["images"]) for one in data["steps"]] == [("Make", 0), ("Mark", None)]
+
+
+def test_everything_that_is_wrong_is_told_before_anything_starts(lab: Lab) -> None:
+    path = lab.workflow(make(), step("Mark", args_parallel={"seconds": "long", "refus": []}), step("Nothing"))
+    answer = lab.run("job", "run", path, "--zarr-dir", "z")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert "W022" in answer.stderr
+    path = lab.workflow(make(), step("Mark", args_parallel={"seconds": "long", "refus": []}))
+    answer = lab.run("job", "run", path, "--zarr-dir", "z")
+    assert answer.returncode == 1
+    for words in ("W032 Mark: `args_parallel.seconds`", "did you mean `refuse`?", "--no-validate-args"):
+        assert words in answer.stderr
+    assert not (lab.home / "jobs").exists()
+    assert not (lab.home / "datasets").exists()
+
+
+def test_a_failed_unit_is_told_with_its_log_and_what_is_done_stays(lab: Lab) -> None:
+    gate = lab.root / "gate"
+    refusing = step("Mark", args_parallel={"refuse": ["1.zarr"], "unless": str(gate)})
+    answer = lab.run("job", "run", lab.workflow(make(), refusing, step("Mark", alias="Again")), "--zarr-dir", "z")
+    assert answer.returncode == 1
+    for words in ("FAILED", "I can't do this one", "par-000000-0000001", "trivet job continue"):
+        assert words in answer.stderr
+    assert lab.marks() == {"0": "x", "1": "", "2": "x"}
+    [unit] = lab.json("job", "show", "last", "--units", "1", "--failed")
+    assert (unit["name"], unit["reason"]) == ("par-000000-0000001", "exit_code")
+    assert Path(unit["log"]).read_text().endswith("I can't do this one\n")
+    assert lab.run("job", "status", "last").returncode == 1
+    gate.touch()
+    lab.done("job", "continue", "last")
+    assert lab.marks() == {"0": "xx", "1": "xx", "2": "xx"}
+
+
+def test_only_images_of_a_status_are_done_again(lab: Lab) -> None:
+    gate = lab.root / "gate"
+    path = lab.workflow(make(), step("Mark", args_parallel={"refuse": ["1.zarr"], "unless": str(gate)}))
+    assert lab.run("job", "run", path, "--zarr-dir", "z").returncode == 1
+    gate.touch()
+    answer = lab.run("job", "run", path, "--dataset", "Marks", "--first", "Mark", "--only", "failed,unset")
+    assert answer.returncode == 0, answer.stderr
+    assert lab.marks() == {"0": "x", "1": "x", "2": "x"}
+
+
+def test_a_part_of_a_workflow_runs_on_chosen_images(lab: Lab) -> None:
+    path = lab.workflow(make(), step("Mark"))
+    lab.done("job", "run", path, "--zarr-dir", "z", "--last", "0")
+    assert lab.marks() == {"0": "", "1": "", "2": ""}
+    lab.done("job", "run", path, "--dataset", "Marks", "--first", "1", "--attribute", "number=0,2")
+    assert lab.marks() == {"0": "x", "1": "", "2": "x"}
+    lab.done("job", "run", path, "--dataset", "Marks", "--first", "1", "--type", "is_3D=true")
+    assert lab.marks() == {"0": "xx", "1": "", "2": "x"}
+    answer = lab.run("job", "run", path, "--dataset", "Marks", "--first", "1", "--attribute", "number=7")
+    assert answer.returncode == 1
+    assert "none of 3 images has number=7" in answer.stderr
+
+
+def test_a_dataset_file_is_imported_and_never_over_another(lab: Lab) -> None:
+    images = [{"zarr_url": str(lab.root / f"z/{n}.zarr")} for n in range(2)]
+    for image in images:
+        Path(image["zarr_url"]).mkdir(parents=True)
+    file = written(lab.root / "ds.json", {"name": "given", "zarr_dir": str(lab.root / "z"), "images": images})
+    path = lab.workflow(step("Mark"))
+    lab.done("job", "run", path, "--dataset", file)
+    assert lab.marks() == {"0": "x", "1": "x"}
+    answer = lab.run("job", "run", path, "--dataset", file)
+    assert answer.returncode == 1
+    assert "--dataset given" in answer.stderr
+    listed = written(lab.root / "images.json", images[:1])
+    lab.done("job", "run", path, "--zarr-dir", "z", "--images", listed)
+    assert lab.marks() == {"0": "xx", "1": "x"}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--dataset"),
+        (("--dataset", "a", "--zarr-dir", "b"), "--dataset"),
+        (("--dataset", "a", "--images", "b"), "--zarr-dir"),
+        (("--zarr-dir", "z", "--first", "9"), "counted from 0"),
+        (("--zarr-dir", "z", "--first", "Marc"), "did you mean `Mark`?"),
+        (("--zarr-dir", "z", "--first", "1", "--last", "0"), "comes after"),
+        (("--zarr-dir", "z", "--only", "failing"), "no status"),
+        (("--zarr-dir", "z", "--retries", "-1"), "--retries"),
+    ],
+)
+def test_wrong_words_are_told_with_exit_code_2(lab: Lab, words: tuple[str, ...], told: str) -> None:
+    answer = lab.run("job", "run", lab.workflow(make(), step("Mark")), *words)
+    assert answer.returncode == 2, answer.stderr
+    assert told in answer.stderr
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(lab: Lab) -> bool:
+    """Whether a unit of the second step has begun: its log says so."""
+    return any(path.stat().st_size for path in lab.home.glob("jobs/*/1_mark/*-log.txt"))
+
+
+def test_a_detached_job_is_looked_at_stopped_continued_and_removed(lab: Lab) -> None:
+    path = lab.workflow(make(2), step("Mark", args_parallel={"seconds": 60}))
+    job = lab.done("job", "run", path, "--zarr-dir", "z", "--grace", "1", "--detach").strip()
+    wait_for(lambda: running(lab))
+    assert "looking at" in lab.done("job", "logs", job, "--step", "1")
+    status = lab.json("job", "status", job)
+    assert (status["id"], status["state"]) == (job, "RUNNING")
+    other = lab.run("job", "run", path, "--dataset", "Marks")
+    assert other.returncode == 1
+    assert job in other.stderr
+    assert lab.run("job", "rm", job).returncode == 1
+    lab.done("job", "stop", job)
+    assert lab.run("job", "status", job).returncode == 1
+    assert lab.marks() == {"0": "", "1": ""}
+    assert lab.done("job", "rm", job[:-2]).strip() == job
+    assert lab.done("job", "list") == ""
+
+
+def test_an_interrupt_stops_the_job_and_its_units(lab: Lab) -> None:
+    path = lab.workflow(make(2), step("Mark", args_parallel={"seconds": 60}))
+    words = [sys.executable, "-m", "trivet", "job", "run", str(path), "--zarr-dir", "z", "--grace", "1"]
+    env = environment({"TRIVET_HOME": str(lab.home)})
+    process = subprocess.Popen(words, cwd=lab.root, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for(lambda: running(lab))
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert "CANCELLED" in said
+    [job] = lab.json("job", "list")
+    assert job["state"] == "CANCELLED"
+
+
+def test_a_job_nobody_knows_is_told(lab: Lab) -> None:
+    for command in ("show", "status", "logs", "stop", "continue", "rm"):
+        answer = lab.run("job", command, "20200101")
+        assert answer.returncode == 1
+        assert "there is no job" in answer.stderr
+        assert "Traceback" not in answer.stderr
