@@ -104,6 +104,8 @@ Examples:
 @click.option(
     "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
 )
+@click.option("--retries", type=click.IntRange(min=0), default=0, help="Start a unit so often again if that may help.")
+@click.option("--cold", is_flag=True, help="Fractal: start every unit anew, and import nothing ahead.")
 @click.option(
     "--user", metavar="USER", help="Who runs in the container: caller, UID or UID:GID (default: the image says)."
 )
@@ -227,7 +229,7 @@ def _options(given: dict[str, Any]) -> Options:
     from trivet.runs.options import Options
 
     output = given["output"] and str(Path(given["output"]).absolute())
-    limits = ("slots", "cpus", "memory", "gpus", "time_limit", "grace")
+    limits = ("slots", "cpus", "memory", "gpus", "time_limit", "grace", "retries", "cold")
     names = ("engine", "runtime", *limits, "user", "command_as_args", "namespace", "into_existing")
     try:
         return Options(output=output, **{name: given[name] for name in names})
