@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trivet.cli.run import Duration, Memory
+from trivet.cli.options import Duration, Memory
 
 if TYPE_CHECKING:
     from trivet.cli.job_asking import Plan

@@ -26,6 +26,34 @@ class Pair(click.ParamType[tuple[str, str]]):
         return name, text
 
 
+class Duration(click.ParamType[float]):
+    """A length of time: ``90``, ``10m``, ``1h30m``."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from trivet.tasks.quantities import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Memory(click.ParamType[int]):
+    """An amount of memory: ``500Mi``, ``8Gi``."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from trivet.tasks.quantities import parse_memory
+
+        try:
+            return parse_memory(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def template_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How the templates in a Kaapana task.json are filled: the command gets ``templates``, None without a word."""
 

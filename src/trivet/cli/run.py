@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trivet.cli.options import Pair, template_options
+from trivet.cli.options import Duration, Memory, Pair, template_options
 from trivet.cli.reporting import problem_lines
 
 if TYPE_CHECKING:
@@ -23,34 +23,6 @@ if TYPE_CHECKING:
 
 _FOR_TASKS = ("values_file", "inputs_from", "each", "python", "templates", "conf", "task_id", "gather")
 """What a run that is repeated has already."""
-
-
-class Duration(click.ParamType[float]):
-    """A length of time: ``90``, ``10m``, ``1h30m``."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        from trivet.tasks.quantities import parse_duration
-
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class Memory(click.ParamType[int]):
-    """An amount of memory: ``500Mi``, ``8Gi``."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from trivet.tasks.quantities import parse_memory
-
-        try:
-            return parse_memory(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command(
