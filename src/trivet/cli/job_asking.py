@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import click
 from trivet.cli.dataset_files import content_of, images_in
 from trivet.cli.dataset_words import EXISTS, filters, guarded, opened, pair, tell, url_of
 from trivet.cli.job_words import step_of
+from trivet.contracts.fractal.v1.manifest import GATHER
 from trivet.contracts.fractal.workflows import WorkflowFile, parse
 from trivet.contracts.source import load
 from trivet.datasets.exchange import Content, name_fault, read_images
@@ -98,6 +99,8 @@ def plan(path: str, given: dict[str, Any]) -> Plan:
     if not file.entries:
         raise ProblemsError([Problem("W010", "the workflow has no tasks", file=path)])
     found, missing = resolving.resolve(file, home(), given["python"])
+    if given["gather"]:
+        found = _gathering(found)
     problems += source.place(missing)
     dataset = _dataset(file, given)
     if missing:
@@ -105,6 +108,18 @@ def plan(path: str, given: dict[str, Any]) -> Plan:
     asked = _asked(found, file, dataset, given)
     looked = preflight.look(asked, home(), dataset.name)
     return Plan(file, asked, dataset, looked.rows, (*problems, *source.place(looked.problems)))
+
+
+def _gathering(found: Sequence[Found]) -> list[Found]:
+    """The steps, of which the parallel ones of version 1 gather what their units say."""
+    if all(one.step.task.input(GATHER) is None for one in found):
+        raise click.UsageError("--gather-parallel-output: the workflow has no parallel task of version 1")
+    return [
+        one
+        if one.step.task.input(GATHER) is None
+        else replace(one, step=replace(one.step, values={**one.step.values, GATHER: True}))
+        for one in found
+    ]
 
 
 def _asked(found: Sequence[Found], file: WorkflowFile, dataset: Chosen, given: dict[str, Any]) -> Asked:
@@ -147,7 +162,7 @@ def _asked(found: Sequence[Found], file: WorkflowFile, dataset: Chosen, given: d
 def _statuses(dataset: Chosen, workflow: str, order: int, tasks: Sequence[str]) -> dict[str, str]:
     if dataset.directory is None:
         return {}
-    return history.statuses(home(), dataset.directory.path, workflow, order, tasks[order])
+    return history.statuses(dataset.directory.path, workflow, order, tasks[order])
 
 
 def _options(given: dict[str, Any]) -> Options:

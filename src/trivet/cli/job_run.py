@@ -72,6 +72,12 @@ Examples:
 )
 @click.option("--retries", type=click.IntRange(min=0), default=0, help="Start a unit so often again if that may help.")
 @click.option("--cold", is_flag=True, help="Start every unit anew, and import nothing ahead.")
+@click.option(
+    "--gather-parallel-output",
+    "gather",
+    is_flag=True,
+    help="Version 1: gather what parallel units say in lists, instead of ignoring it.",
+)
 @click.option("--dry-run", is_flag=True, help="Look at everything, print what is expected, and start nothing.")
 @click.option("--watch/--detach", default=True, help="Stay and show how it goes, or let it run in the background.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
