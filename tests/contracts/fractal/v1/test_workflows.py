@@ -26,7 +26,8 @@ def read(*tasks: Any) -> tuple[WorkflowFile | None, list[tuple[str, Any]]]:
     [
         (COPY, ("fractal_tasks_core", "0.10.0", "convert_yokogawa_to_ome-zarr")),
         ("pip_remote:fractal_tasks_core:0.14.3::a", ("fractal_tasks_core", "0.14.3", "a")),
-        ("pip_local:my_tasks:1.0:gpu,x:py3.9::a::b", ("my_tasks", "1.0", "a::b")),
+        ("pip_local:my_tasks:1.0:gpu,x:py3.9::a", ("my_tasks", "1.0", "a")),
+        ("pip_remote:my_tasks:1.0::py3.9::a", ("my_tasks", "1.0", "a")),
         ("my_custom_task", (None, None, None)),
         ("pip_remote:x:1.0", (None, None, None)),
         ("pip_remote:::a", (None, None, None)),

@@ -26,7 +26,7 @@ def read_source(text: str) -> TaskSource:
 
     Older servers left out the version of Python, or the extras (Fractal version 1, source).
     """
-    head, separator, name = text.partition("::")
+    head, separator, name = text.rpartition("::")  # without extras, another :: comes first
     kind, *fields = head.split(":")
     if kind not in ("pip_remote", "pip_local") or not separator or not name or len(fields) < 2 or not all(fields[:2]):
         return TaskSource(text)
