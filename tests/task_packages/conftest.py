@@ -172,7 +172,7 @@ def run_trivet(home: Path, tmp_path: Path) -> Callable[..., subprocess.Completed
 
     def run(*words: str | Path, code: int = 0, cwd: Path = tmp_path / "here") -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "trivet", *map(str, words)]
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280, check=False)
         assert "internal error" not in done.stderr, done.stderr
         assert done.returncode == code, done.stdout + done.stderr
         return done

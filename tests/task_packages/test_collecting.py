@@ -318,6 +318,14 @@ def test_an_environment_is_given_up_and_made_again_exactly(index: Path, home: Pa
     assert named(home, "tiny-tasks") is not None
 
 
+def test_what_came_from_an_address_is_kept(index: Path, get: Get, tmp_path: Path) -> None:
+    helper = make_wheel(tmp_path, "helper", manifest=None, files={"helper/x.py": ""})
+    package = get(make_wheel(tmp_path, requires=[f"helper @ {helper.as_uri()}"])).package
+    with pytest.raises(ProblemsError, match=r"P006 .* at this address may be something else by then: helper @ file://"):
+        deactivate(package)
+    assert package.active
+
+
 def test_a_reactivation_that_fails_changes_nothing(index: Path, home: Path, get: Get, said: list[str]) -> None:
     wheel = make_wheel(index)
     package = get("tiny-tasks").package

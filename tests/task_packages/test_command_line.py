@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from trivet.runs.installer import located
 
 from .conftest import ECHO, MANIFEST, make_project, make_wheel
 
@@ -137,3 +140,35 @@ def test_nothing_collected_is_no_error(home: Path, run_trivet: Run) -> None:
     assert run_trivet("fractal", "packages").stdout == ""
     assert "trivet fractal collect" in run_trivet("tasks").stderr
     assert run_trivet("tasks", "--json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize("words", [("project",), ("--command", "env", "--name", "x")])
+def test_a_home_that_can_t_be_written_is_told(
+    words: tuple[str, ...], index: Path, run_trivet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_project(tmp_path / "project")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRIVET_HOME", str(tmp_path / "file/home"))
+    done = run_trivet("fractal", "collect", *words, code=1, cwd=tmp_path)
+    assert done.stderr.endswith(f"trivet: {tmp_path}/file/home/packages: Not a directory\n")
+
+
+def test_the_doctor_tells_of_uv_and_of_interpreters(index: Path, run_trivet: Run) -> None:
+    found = json.loads(run_trivet("doctor", "--json").stdout)["packages"]
+    assert found["uv"]["path"] == located()
+    assert subprocess.check_output([found["uv"]["path"], "--version"], text=True).split()[1] == found["uv"]["version"]
+    for python in found["pythons"]:
+        version = subprocess.run([python["path"], "--version"], capture_output=True, text=True, check=True)
+        assert (version.stdout or version.stderr).split()[1] == python["version"]
+
+
+@pytest.mark.full
+def test_the_public_package_from_the_users_own_index(home: Path, run_trivet: Run) -> None:
+    if located() is None:
+        pytest.skip("uv is not installed: pip install 'trivet[packages]'")
+    assert run_trivet("fractal", "collect", "fractal-tasks-core==2.1.0").stdout.endswith("collected: 9 tasks\n")
+    begun = time.monotonic()
+    assert "was there already" in run_trivet("fractal", "collect", "fractal-tasks-core==2.1.0").stdout
+    assert time.monotonic() - begun < 3
+    tasks = json.loads(run_trivet("show", "fractal-tasks-core#Measure Features", "--json").stdout)
+    assert [task["version"] for task in tasks] == ["2.1.0"]

@@ -84,10 +84,11 @@ def command(*, as_json: bool, **given: Any) -> int:
     of a project. uv does the work, with its own settings. Every version has its own environment; one that is there
     already is left as it is.
     """
-    from trivet.cli.fractal_packages import package_data
+    from trivet.cli.fractal_packages import guarded, package_data
     from trivet.runs.registered import listing
 
-    found = _collected(given)
+    with guarded():
+        found = _collected(given)
     for problem in found.problems:
         print(*problem_lines(problem), sep="\n", file=sys.stderr)
     if as_json:

@@ -13,10 +13,11 @@ def command(*, package: str) -> int:
     Its tasks are still listed, but can't be run until the package is reactivated. Refused for what could not be made
     again: directories under development, and tasks whose environment is not Trivet's.
     """
-    from trivet.cli.fractal_packages import found
+    from trivet.cli.fractal_packages import found, guarded
     from trivet.runs.keeping import deactivate
 
     directory = found(package)
-    deactivate(directory)
+    with guarded():
+        deactivate(directory)
     print(f"{directory.name} {directory.version} is not active any more")
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -67,6 +69,15 @@ def found(text: str) -> PackageDirectory:
         return find(home(), name, version or (mine[0].version if mine else None))
     except LookupError as error:
         raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Work on packages; a directory that can't be written is a matter of this machine. Raises ClickException."""
+    try:
+        yield
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or 'the packages'}: {error.strerror or error}") from None
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:

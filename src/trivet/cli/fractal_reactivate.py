@@ -9,12 +9,13 @@ import click
 @click.argument("package")
 def command(*, package: str) -> int:
     """Make the environment of PACKAGE (NAME==VERSION) again, with exactly the versions it had."""
-    from trivet.cli.fractal_packages import found
+    from trivet.cli.fractal_packages import found, guarded
     from trivet.cli.reporting import say
     from trivet.records import home
     from trivet.runs.keeping import reactivate
 
     directory = found(package)
-    reactivate(directory, home(), say)
+    with guarded():
+        reactivate(directory, home(), say)
     print(f"{directory.name} {directory.version} is active")
     return 0

@@ -12,9 +12,10 @@ def command(*, package: str) -> int:
 
     What is recorded of runs stays readable, but can't be repeated. Don't remove a package whose tasks are running.
     """
-    from trivet.cli.fractal_packages import found
+    from trivet.cli.fractal_packages import found, guarded
 
     directory = found(package)
-    directory.remove()
+    with guarded():
+        directory.remove()
     print(f"{directory.name} {directory.version} was removed")
     return 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from trivet.records.packages import PackageDirectory, workshop
+from trivet.runs.custom import COMMAND, CUSTOM
 from trivet.runs.installer import Say, Uv
 from trivet.tasks.problem import Problem, ProblemsError
 
@@ -15,7 +18,7 @@ def deactivate(package: PackageDirectory) -> None:
     Raises ProblemsError for what could not be made again: then nothing is removed.
     """
     record = package.read()
-    why = lasting(record["origin"], record.get("editable", False))
+    why = lasting(record)
     if why:
         hint = f"`trivet fractal remove {package.name}=={package.version}` forgets it for good"
         raise ProblemsError(
@@ -42,10 +45,13 @@ def reactivate(package: PackageDirectory, home: Path, say: Say) -> None:
     package.write({**record, "active": True})
 
 
-def lasting(origin: str, editable: bool) -> str:
-    """Why an environment can't be given up for a while; empty when it can."""
-    if origin in ("custom", "command"):
+def lasting(record: Mapping[str, Any]) -> str:
+    """Why an environment can't be given up for a while; empty when it can be made again."""
+    if record["origin"] in (CUSTOM, COMMAND):
         return "Trivet did not make its environment, and there is nothing to remove"
-    if editable:
+    if record["editable"]:
         return "its modules are in a directory under development, and nobody knows what they were"
+    elsewhere = [line for line in record["freeze"].splitlines() if " @ " in line or line.startswith("-")]
+    if elsewhere:
+        return f"what is at this address may be something else by then: {', '.join(elsewhere)}"
     return ""
