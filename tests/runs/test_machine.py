@@ -235,3 +235,13 @@ def test_events_that_come_twice_change_nothing() -> None:
 )  # fmt: skip
 def test_an_event_survives_the_journal(event: Event) -> None:
     assert from_line(to_line(event), lambda number: f"unit-{number}") == event
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 2, 0]])
+def test_a_narrower_window_loses_nothing_of_what_a_wider_one_wrote(order: list[int]) -> None:
+    machine = Machine(1)
+    history: list[Event] = [Asked(0.0), Planned(1.0, 3)]
+    history += [Ended(2.0, unit, GOOD) for unit in order]
+    history += [Collected(3.0, unit, UnitResult(str(unit))) for unit in order]
+    assert replay(machine, history) == [Plan(1, tuple(UnitResult(str(unit)) for unit in range(3)))]
+    assert (machine.done, machine.failed) == (3, 0)

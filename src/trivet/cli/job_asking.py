@@ -74,9 +74,6 @@ class Plan:
     def request(self) -> Request:
         """The request; a dataset that is to be made is made now. Raises ProblemsError."""
         asked = self.asked
-        for found in asked.found[asked.first : asked.last + 1]:
-            if found.package is not None:
-                found.package.touch()
         workflow = resolving.workflow(self.file, asked.found)
         path = self.dataset.make().path
         filters = dict(asked.type_filters), dict(asked.attribute_filters)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivet.records import home
-
 if TYPE_CHECKING:
     from trivet.records.directory import JobDirectory
     from trivet.workflows.history import JobHistory
@@ -73,7 +71,7 @@ def _images(directory: JobDirectory, read: JobHistory, order: int, as_json: bool
     from trivet.workflows import history
 
     step = read.steps[order]
-    statuses = history.statuses(home(), read.dataset, read.workflow, order, step.task)
+    statuses = history.statuses(read.dataset, read.workflow, order, step.task)
     listed = DatasetDirectory(read.dataset).read().images
     known = {url: statuses.get(url, UNSET) for url in listed}
     if as_json:

@@ -25,6 +25,20 @@ def with_statuses(images: Mapping[str, Image], statuses: Mapping[str, str]) -> d
     }
 
 
+def attached(images: Mapping[str, Image], statuses: Mapping[str, str]) -> dict[str, Image]:
+    """The same images, in their order, those with the statuses that have one; the others have none, not even
+    ``unset``: they were made while the job runs."""
+    return {
+        url: replace(image, attributes={**image.attributes, STATUS: statuses[url]}) if url in statuses else image
+        for url, image in images.items()
+    }
+
+
+def statuses_of(images: Mapping[str, Image]) -> dict[str, str]:
+    """The statuses of those images that have one, by URL."""
+    return {url: str(image.attributes[STATUS]) for url, image in images.items() if STATUS in image.attributes}
+
+
 def without_statuses(images: Mapping[str, Image]) -> dict[str, Image]:
     """The same images without a status, also those that inherited one from their origin."""
     return {

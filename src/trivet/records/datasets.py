@@ -168,20 +168,32 @@ class DatasetDirectory:
 
         Raises ValueError when it can't be applied, OSError.
         """
-        by = {"job": job, "step": step}
         zarr_dir = self.zarr_dir
+        return self.apply_once(lambda images: apply(images, changes, zarr_dir, output_types), job, step, now)
+
+    def apply_once(self, work: Callable[[ImageList], ImageList], job: str, step: int, now: float) -> Version:
+        """Make the version of what ``work`` makes of the newest one, once for a step of a job.
+
+        A second time nothing is written, and ``work`` is asked once more with the images it had then; it is also asked
+        again when somebody else made a version at the same time. Raises what ``work`` raises, OSError.
+        """
         while True:
+            made = self._made_by(job, step)
+            if made is not None:
+                return Version(made, work(self.read(made.number - 1).images))
             before = self.read()
-            if self.applied(job, step):
-                return self.read()
             try:
-                return self.write(before, apply(before.images, changes, zarr_dir, output_types), now, by)
+                return self.write(before, work(before.images), now, {"job": job, "step": step})
             except ConflictError:
                 continue
 
     def applied(self, job: str, step: int) -> bool:
         """Whether a step of a job has been applied."""
-        return any(head.by.get("job") == job and head.by.get("step") == step for head in self.heads())
+        return self._made_by(job, step) is not None
+
+    def _made_by(self, job: str, step: int) -> Head | None:
+        found = (head for head in self.heads() if head.by.get("job") == job and head.by.get("step") == step)
+        return next(found, None)
 
     def _lines(self, head: Head) -> Iterator[dict[str, Any]]:
         path = self._file(head.number)

@@ -27,10 +27,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from trivet.records import UnreadableError, files
 from trivet.records.journal import Journal, NotOwnerError, last_owner
@@ -45,6 +45,9 @@ HEARTBEAT = 10.0
 
 DEAD_AFTER = 60.0
 """Seconds without a sign of life after which an owner on another machine is taken for dead."""
+
+
+D = TypeVar("D", bound="OwnedDirectory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,36 @@ class JobDirectory(OwnedDirectory):
         return self.path / "workflow.log"
 
     @property
-    def statuses(self) -> Path:
-        """The status of images at each step, where the job chooses by it."""
-        return self.path / "statuses"
+    def carried(self) -> Path:
+        """What goes from step to step beside the dataset, where there is something: one file for each."""
+        return self.path / "carried"
+
+
+def every(kind: type[D], home: Path) -> Iterator[D]:
+    """Every directory of a kind below a home, oldest first."""
+    place = home / kind.place
+    if place.is_dir():
+        found = (kind(path) for path in sorted(place.iterdir()))
+        yield from (one for one in found if one.record_file.is_file())
+
+
+def named(kind: type[D], home: Path, name: str) -> D:
+    """The one of that identifier, or of an unambiguous beginning or end of one, or ``last``, or of a path.
+
+    Raises LookupError with what is there instead.
+    """
+    word = kind.place.removesuffix("s")
+    if "/" in name and (Path(name) / kind.record_name).is_file():
+        return kind(Path(name).absolute())
+    known = list(every(kind, home))
+    if name == "last" and known:
+        return known[-1]
+    exact = [one for one in known if one.id == name]
+    matches = exact or [one for one in known if one.id.startswith(name) or one.id.endswith(name)]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
+        command = {"runs": "trivet runs", "jobs": "trivet job list"}[kind.place]
+        raise LookupError(f"there is no {word} `{name}` below {home / kind.place}; `{command}` lists them")
+    shown = ", ".join(one.id for one in matches[:5])
+    raise LookupError(f"`{name}` may mean {len(matches)} {kind.place}: {shown}")

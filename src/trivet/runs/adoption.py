@@ -7,15 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from trivet.records import UnreadableError
-from trivet.records.directory import RunDirectory
+from trivet.records.directory import RunDirectory, every, named
 from trivet.runs.start import detach
 
 
 def all_runs(home: Path) -> Iterator[RunDirectory]:
     """Every run below a home, oldest first."""
-    runs = home / "runs"
-    if runs.is_dir():
-        yield from (RunDirectory(path) for path in sorted(runs.iterdir()) if (path / "run.json").is_file())
+    return every(RunDirectory, home)
 
 
 def find(home: Path, name: str) -> RunDirectory:
@@ -23,19 +21,7 @@ def find(home: Path, name: str) -> RunDirectory:
 
     Raises LookupError with what is there instead.
     """
-    if "/" in name and (Path(name) / "run.json").is_file():
-        return RunDirectory(Path(name).absolute())
-    runs = list(all_runs(home))
-    if name == "last" and runs:
-        return runs[-1]
-    exact = [run for run in runs if run.id == name]
-    matches = exact or [run for run in runs if run.id.startswith(name) or run.id.endswith(name)]
-    if len(matches) == 1:
-        return matches[0]
-    if not matches:
-        raise LookupError(f"there is no run `{name}` below {home / 'runs'}; `trivet runs` lists them")
-    shown = ", ".join(run.id for run in matches[:5])
-    raise LookupError(f"`{name}` may mean {len(matches)} runs: {shown}")
+    return named(RunDirectory, home, name)
 
 
 def orphaned(run: RunDirectory) -> bool:

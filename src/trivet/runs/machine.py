@@ -129,6 +129,11 @@ class Machine:
         """Units that were given to the engine and have not ended."""
         return tuple(self._flying)
 
+    @property
+    def unsettled(self) -> set[int]:
+        """Units that have not ended for good."""
+        return {*self._waiting, *self._flying, *self._collecting, *self._resting}
+
     def handle(self, event: Event) -> list[Instruction]:
         """Take an event; say what is to be done now. Events that come twice, or too late, change nothing."""
         if self.result is not None:
@@ -198,9 +203,12 @@ class Machine:
         return self._go_on()
 
     def _ended(self, event: Ended) -> list[Instruction]:
-        if event.unit not in self._flying:
+        if event.unit in self._flying:
+            del self._flying[event.unit]
+        elif event.unit in self._waiting and self.results[event.unit] is None:
+            self._waiting.remove(event.unit)  # a driver with a wider window than this one's had started it
+        else:
             return []
-        del self._flying[event.unit]
         self._collecting[event.unit] = event.outcome
         if event.outcome.started is not None:
             self._move(RunState.RUNNING, event.outcome.started)

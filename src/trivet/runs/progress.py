@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -16,6 +17,10 @@ from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem
 from trivet.tasks.task import Task
 from trivet.tasks.work import AttemptId, Outcome, Unit, UnitResult
+
+
+WIDEST = sys.maxsize
+"""The window of who only reads: any unit may have been started by now."""
 
 
 class Progress:
@@ -107,6 +112,6 @@ def machine_for(task: Task, options: Options, window: int) -> Machine:
 def read(directory: RunDirectory) -> Progress:
     """How far a run is by now, whoever drives it. Raises OSError, or ValueError for what this version can't read."""
     call, options = record.restore(directory.read())
-    progress = Progress(directory.id, call, options, window=1)
+    progress = Progress(directory.id, call, options, WIDEST)
     progress.replay(journal.read(directory.journal))
     return progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,29 +32,22 @@ NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 def asked(identifier: str, call: Call, options: Options, now: float) -> Record:
     """The record of a run that was just asked for."""
-    task, document = call.task, call.task.document
     return {
         "format": directory.FORMAT,
         "id": identifier,
         "created": iso(now),
-        "task": {
-            "contract": task.contract,
-            "name": task.name,
-            "title": task.title,
-            "namespace": task.namespace,
-            "version": task.version,
-            "program": _program_to_json(task.program),
-            "document": {
-                "kind": document.kind,
-                "origin": document.origin,
-                "base": document.base,
-                "texts": dict(document.texts),
-            },
-        },
+        "task": task_to_json(call.task),
         "values": to_json(call.values),
         "each": call.each,
         "notes": [codec.problem_to_json(problem) for problem in call.notes],
         "options": options.to_json(),
+        **asked_from(),
+    }
+
+
+def asked_from() -> Record:
+    """The process and the machine that ask."""
+    return {
         "asked_by": Owner.this_process().to_json(),
         "host": {
             "name": platform.node(),
@@ -66,21 +59,49 @@ def asked(identifier: str, call: Call, options: Options, now: float) -> Record:
     }
 
 
+def task_to_json(task: Task) -> Record:
+    """A task as data: what it is, with the texts of its document."""
+    document = task.document
+    return {
+        "contract": task.contract,
+        "name": task.name,
+        "title": task.title,
+        "namespace": task.namespace,
+        "version": task.version,
+        "program": _program_to_json(task.program),
+        "document": {
+            "kind": document.kind,
+            "origin": document.origin,
+            "base": document.base,
+            "texts": dict(document.texts),
+        },
+    }
+
+
 def restore(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> tuple[Call, Options]:
     """The call and options of a record; ``secrets`` are those of its document, which it does not hold.
 
     Raises UnreadableError when this version can't read its document any more.
     """
-    task = task_of(record, secrets)
+    task = task_from_json(record["task"], secrets)
     values = from_json(record["values"])
     assert isinstance(values, dict)  # noqa: S101 - written by `asked`
     notes = tuple(codec.problem_from_json(note) for note in record["notes"])
-    program = _program_from_json(record["task"]["program"])
+    return Call(task, values, record["each"], notes), options_from_json(record["options"])
+
+
+def options_from_json(data: Record) -> Options:
+    """Options of a record. Raises UnreadableError for those of a later version."""
     try:
-        options = Options.from_json(record["options"])
+        return Options.from_json(data)
     except (TypeError, ValueError) as error:
         raise UnreadableError(f"the recorded options can't be read: {error}") from None
-    return Call(replace(task, program=program), values, record["each"], notes), options
+
+
+def task_from_json(stored: Record, secrets: Mapping[str, str] = NO_SECRETS) -> Task:
+    """The inverse of `task_to_json`: with the program that was recorded. Raises UnreadableError as `restore` does."""
+    task = _read_again(stored, secrets)
+    return replace(task, program=_program_from_json(stored["program"]))
 
 
 def task_of(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> Task:
@@ -88,7 +109,10 @@ def task_of(record: Record, secrets: Mapping[str, str] = NO_SECRETS) -> Task:
 
     Raises UnreadableError as `restore` does.
     """
-    stored = record["task"]
+    return _read_again(record["task"], secrets)
+
+
+def _read_again(stored: Record, secrets: Mapping[str, str]) -> Task:
     texts: dict[str, str] = dict(stored["document"]["texts"])
     name = next(iter(texts))
     program = _program_from_json(stored["program"])
@@ -134,7 +158,7 @@ def concluded(
         "unit_notes": [{"unit": unit, **codec.problem_to_json(note)} for unit in notes for note in notes[unit]],
         "result": answer,
         "history": [_change_to_json(change) for change in machine.history],
-        "usage": {"units": len(machine.results), "done": machine.done, "failed": machine.failed, **_usage(outcomes)},
+        "usage": {"units": len(machine.results), "done": machine.done, "failed": machine.failed, **usage(outcomes)},
     }
 
 
@@ -148,20 +172,22 @@ def _change_to_json(change: Change) -> Record:
     return {**data, "message": change.message} if change.message else data
 
 
-def _usage(outcomes: Sequence[Outcome]) -> Record:
+def usage(outcomes: Iterable[Outcome]) -> Record:
+    """What attempts used together: CPU seconds, the peak memory of the largest in bytes, first start and last end."""
+    outcomes = list(outcomes)
     starts = [outcome.started for outcome in outcomes if outcome.started is not None]
     ends = [outcome.ended for outcome in outcomes if outcome.ended is not None]
     peaks = [(outcome.peak_memory, outcome.measured_by) for outcome in outcomes if outcome.peak_memory is not None]
-    usage: Record = {"cpu": round(sum(outcome.cpu or 0.0 for outcome in outcomes), 6)}
+    used: Record = {"cpu": round(sum(outcome.cpu or 0.0 for outcome in outcomes), 6)}
     if starts and ends:
-        usage |= {"started": iso(min(starts)), "ended": iso(max(ends))}
+        used |= {"started": iso(min(starts)), "ended": iso(max(ends))}
     if peaks:
         peak, how = max(peaks)
-        usage |= {"peak_memory": peak, "measured_by": how}
+        used |= {"peak_memory": peak, "measured_by": how}
     digests = sorted({outcome.image_digest for outcome in outcomes if outcome.image_digest})
     if digests:
-        usage["image_digests"] = digests
-    return usage
+        used["image_digests"] = digests
+    return used
 
 
 def _user() -> str:

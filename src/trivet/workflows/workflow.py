@@ -46,6 +46,8 @@ class Request:
     """What is asked of a job: steps ``first`` to ``last`` (from 0, both run) of a workflow on a dataset's directory.
 
     Filters choose images for every step; among ``attribute_filters`` may be the status of images for the first step.
+    ``only`` chooses by that status, too, but for the first step alone: what it was given before and did well is there
+    for the later steps again. (A job that goes on after another one wants this.)
     """
 
     workflow: Workflow
@@ -55,6 +57,7 @@ class Request:
     type_filters: Mapping[str, bool] = field(default_factory=dict)
     attribute_filters: Mapping[str, Sequence[Scalar]] = field(default_factory=dict)
     options: Options = field(default_factory=Options)
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.first <= self.last < len(self.workflow.steps):
