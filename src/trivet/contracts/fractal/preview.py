@@ -10,7 +10,7 @@ from typing import Any
 
 from trivet.contracts import fractal
 from trivet.contracts.fractal import environment, lint
-from trivet.contracts.fractal.manifest import METADATA, NON_PARALLEL, PARALLEL, prefix_of
+from trivet.contracts.fractal.manifest import METADATA, NON_PARALLEL, PARALLEL, has_part, prefix_of
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem, ProblemsError
 
@@ -68,9 +68,9 @@ def page(document: Document, findings: Sequence[Problem] | None = None) -> str:
 
 
 def _task(entry: Mapping[str, Any], index: int, notes: Sequence[Problem]) -> dict[str, Any]:
-    parts = [part for part in (NON_PARALLEL, PARALLEL) if entry.get(f"executable_{part}") is not None]
+    parts = [part for part in (NON_PARALLEL, PARALLEL) if has_part(entry, part)]
     schemas = [{"part": part, "schema": entry.get(f"args_schema_{part}")} for part in parts]
-    if "executable" in entry:  # version 1
+    if "executable" in entry or "command" in entry:  # version 1
         schemas = [{"part": PARALLEL, "schema": entry.get("args_schema")}]
     return {
         **{key: entry.get(key) for key in ("name", "type", "category", "modality", "tags")},
