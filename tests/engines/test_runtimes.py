@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from trivet.engines import EngineError
 from trivet.engines.confinement import CAPABILITIES
-from trivet.engines.runtimes import connect, probe
+from trivet.engines.runtimes import choose, connect, probe
 from trivet.engines.runtimes.api import Api, UnreachableError, split_reference
 from trivet.engines.runtimes.credentials import registry_auth
 from trivet.engines.runtimes.ledger import Ledger
@@ -320,6 +320,7 @@ def test_a_torn_line_costs_only_itself(tmp_path_factory: pytest.TempPathFactory,
 def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/podman.sock")
+    monkeypatch.setenv("PATH", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -349,8 +350,38 @@ def test_hosts_that_are_no_sockets_are_refused(monkeypatch: pytest.MonkeyPatch, 
 def test_probing_never_raises(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     no_engine(monkeypatch, tmp_path)
     found = probe()
-    assert [(one.name, one.available) for one in found] == [("docker", False), ("podman", False)]
-    assert all("[Errno 2]" in one.reason for one in found)
+    assert [(one.name, one.available) for one in found] == [("docker", False), ("podman", False), ("apptainer", False)]
+    assert ["[Errno 2]" in one.reason for one in found] == [True, True, False]
+    assert "no apptainer command" in found[2].reason
+
+
+def false_apptainer(directory: Path, script: str) -> None:
+    (directory / "apptainer").write_text(f"#!/bin/sh\n{script}\n")
+    (directory / "apptainer").chmod(0o755)
+
+
+def test_apptainer_is_taken_where_no_daemon_answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_engine(monkeypatch, tmp_path)
+    with pytest.raises(EngineError, match=r"docker\.sock.*podman\.sock.*no apptainer command"):
+        choose()
+    with pytest.raises(EngineError, match="no apptainer command"):
+        choose("apptainer")
+    false_apptainer(tmp_path, "echo apptainer version 9.9")
+    assert choose() == "apptainer"
+    assert choose("apptainer") == "apptainer"
+    assert probe()[2].version == "apptainer version 9.9"
+    with pytest.raises(EngineError, match=r"docker\.sock"):
+        choose("docker")
+    with pytest.raises(EngineError, match="known: docker, podman, apptainer"):
+        choose("rkt")
+
+
+def test_an_apptainer_that_does_not_run_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    no_engine(monkeypatch, tmp_path)
+    false_apptainer(tmp_path, "exit 3")
+    assert not probe()[2].available
+    with pytest.raises(EngineError, match="apptainer does not run"):
+        choose()
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,26 @@ class TestMaking:
         assert said_by(sif.path, "/bin/busybox", "echo", "pulled") == "pulled\n"
         assert registry.login.password not in "".join(told)
 
+    def test_a_registry_that_is_silent_is_not_needed_again(
+        self, cache: SifCache, fake_registry: FakeRegistry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        served = image([layer({"x": b"x"})], Cmd=["x"])
+        reference = fake_registry.serve("lab/x", served)
+        first = cache.ensure(ContainerImage(reference), lambda text: None)
+        good = dict(fake_registry.answers)
+        fake_registry.answers["/v2/lab/x/manifests/1"] = (503, {}, b"")
+        told: list[str] = []
+        assert SifCache(cache.directory).ensure(ContainerImage(reference), told.append) == first
+        assert "the image it last had under that name is used" in told[0]
+        with pytest.raises(ImageUnavailableError):
+            SifCache(cache.directory).ensure(ContainerImage(reference, digest="sha256:" + "0" * 64), told.append)
+        fake_registry.answers["/v2/lab/x/manifests/1"] = (404, {}, b"")  # it says that there is none any more
+        with pytest.raises(ImageUnavailableError, match="has no image"):
+            SifCache(cache.directory).ensure(ContainerImage(reference), told.append)
+        fake_registry.answers.update(good)
+        assert SifCache(cache.directory).ensure(ContainerImage(reference), told.append) == first
+
     @pytest.mark.docker
     def test_an_image_of_docker(self, docker: str, cache: SifCache, archive: Path, tmp_path: Path) -> None:
         name = "trivet-test/sif:1"

@@ -29,6 +29,10 @@ class RegistryError(ImageError):
     """A registry that can't be read, or must not be trusted; the message names the image."""
 
 
+class SilentRegistryError(RegistryError):
+    """A registry that says nothing of the image now, but may later: out of reach, or overburdened."""
+
+
 class Client:
     """One image's repository. ``login`` None: nobody in particular; it is shown only to the registry itself and to
     the service that the registry names for its tokens.
@@ -79,9 +83,10 @@ class Client:
         except ImageError as error:
             raise RegistryError(f"{self.reference}: {error}") from None
         except urllib.error.HTTPError as error:
-            raise RegistryError(f"{self.reference}: {self._refusal(error)}") from None
+            kind = SilentRegistryError if error.code == 429 or error.code >= 500 else RegistryError
+            raise kind(f"{self.reference}: {self._refusal(error)}") from None
         except (OSError, http.client.HTTPException) as error:
-            raise RegistryError(f"{self.reference}: {self._broken(error)}") from None
+            raise SilentRegistryError(f"{self.reference}: {self._broken(error)}") from None
         except Exception as error:  # a layer is a stranger's bytes, and every decoder has errors of its own
             raise RegistryError(f"{self.reference}: the registry's answer can't be read ({error})") from None
 

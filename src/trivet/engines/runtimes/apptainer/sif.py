@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
+import secrets
 import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from trivet.engines.runtimes.api import ApiError, UnreachableError
@@ -16,6 +20,7 @@ from trivet.engines.runtimes.apptainer.lock import held
 from trivet.engines.runtimes.apptainer.sources import Source, find
 from trivet.engines.runtimes.library import ImageUnavailableError
 from trivet.images.archive import ImageError
+from trivet.images.registry_client import SilentRegistryError
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import Login
 
@@ -26,7 +31,8 @@ class SifCache:
     """SIF files in ``directory``, by the id of their image: ``<sha256>.sif``.
 
     A file of that name is complete: it is made under another one, in ``<sha256>.making.<token>``, by whoever has the
-    lock. What somebody made once, everybody uses; what a killed maker left is removed by the next.
+    lock. What somebody made once, everybody uses; what a killed maker left is removed by the next. ``names`` below it
+    holds which image a registry had under a name when it was last asked: it counts while the registry is silent.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -60,11 +66,20 @@ class SifCache:
     def _find(self, program: ContainerImage, say: Callable[[str], None], login: Login | None) -> Sif:
         named = program.reference or program.archive or program.digest or ""
         try:
-            source = find(program, login)
+            try:
+                source = find(program, login)
+            except SilentRegistryError as error:
+                before = self._last(program)
+                if before is None:
+                    raise
+                say(f"{error}; the image it last had under that name is used")
+                return before
             name = source.digest.removeprefix("sha256:")
             sif = Sif(str(self.directory / f"{name}.sif"), source.digest, source.config)
             if not Path(sif.path).exists():
                 self._make(source, name, Path(sif.path), say)
+            if source.remote:
+                self._remember(program, sif)
             return sif
         except ImageError as error:
             raise ImageUnavailableError(str(error)) from error
@@ -72,6 +87,26 @@ class SifCache:
             raise ImageUnavailableError(f"{named}: {error}") from error
         except OSError as error:
             raise ImageUnavailableError(f"{named} can't be made a SIF in {self.directory}: {_why(error)}") from error
+
+    def _note(self, program: ContainerImage) -> Path:
+        named = json.dumps([program.reference, program.digest])
+        return self.directory / "names" / f"{hashlib.sha256(named.encode()).hexdigest()}.json"
+
+    def _remember(self, program: ContainerImage, sif: Sif) -> None:
+        note = self._note(program)
+        draft = note.with_suffix(f".{secrets.token_hex(8)}")
+        with suppress(OSError):  # without the note, the registry has to answer next time
+            note.parent.mkdir(exist_ok=True)
+            draft.write_text(json.dumps({"name": program.reference, "digest": sif.digest, "config": dict(sif.config)}))
+            draft.replace(note)
+
+    def _last(self, program: ContainerImage) -> Sif | None:
+        try:
+            said = json.loads(self._note(program).read_bytes())
+            path = self.directory / f"{said['digest'].removeprefix('sha256:')}.sif"
+            return Sif(str(path), said["digest"], said["config"]) if path.exists() else None
+        except (OSError, ValueError, KeyError):
+            return None
 
     def _make(self, source: Source, name: str, target: Path, say: Callable[[str], None]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)

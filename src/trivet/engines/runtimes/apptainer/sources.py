@@ -28,12 +28,14 @@ _BLOCK = 2**20
 class Source:
     """An image that was found. ``digest`` is its id, ``told`` says in words what takes time, ``config`` is what it says
     about its program; ``layers`` gives the archive of its layers (`images.bare`), with an empty directory to work in.
+    ``remote``: a registry was asked.
     """
 
     digest: str
     told: str
     config: Mapping[str, Any]
     layers: Callable[[Path], Iterator[bytes]]
+    remote: bool = False
 
 
 def find(program: ContainerImage, login: Login | None) -> Source:
@@ -113,4 +115,5 @@ def _from_registry(program: ContainerImage, login: Login | None) -> Source:
         f"the image {reference}",
         content.get("config") or {},
         lambda directory: bare(content, names, registry.layers(image)),
+        remote=True,
     )
