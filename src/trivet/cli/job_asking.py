@@ -153,6 +153,7 @@ def _asked(found: Sequence[Found], file: WorkflowFile, dataset: Chosen, given: d
         given["validate"],
         _statuses(dataset, file.name, first, tasks) if given["only"] else {},
         _statuses(dataset, file.name, first - 1, tasks) if first > 0 else None,
+        None if dataset.directory is None else dataset.directory.path,
     )
 
 

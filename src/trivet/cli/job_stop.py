@@ -27,7 +27,7 @@ def command(job: str, wait: bool) -> int:
         raise click.ClickException(
             f"nobody drives job {directory.id} any more; trivet job continue {directory.id} goes on with it"
         )
-    directory.ask("stop")
+    directory.ask("cancel")
     if wait and not wait_until_over(directory, record["options"]["grace"] + 30):
         raise click.ClickException(f"job {directory.id} has not ended yet; look again with `trivet job status`")
     print(headline(history.read(directory)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from trivet.cli.job_view import failure_lines, job_data, step_lines
+from trivet.cli.job_view import facts, failure_lines, job_data, step_lines
 from trivet.cli.reporting import say
+from trivet.cli.tables import table
 from trivet.records.directory import JobDirectory
 from trivet.tasks.states import RunState
 from trivet.workflows import history
@@ -17,6 +18,8 @@ def print_result(job: JobDirectory, result: JobResult, as_json: bool) -> None:
     ``as_json`` the same as JSON on stdout."""
     read = history.read(job)
     for line in step_lines(read.steps):
+        say(line)
+    for line in table(None, list(facts(job, read))):
         say(line)
     if result.state is RunState.FINISHED:
         say(f"{job.id}  FINISHED")

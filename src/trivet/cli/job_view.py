@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from trivet.cli.reporting import printable
 from trivet.cli.tables import table
+from trivet.records.datasets import DatasetDirectory
 from trivet.records.directory import JobDirectory
+from trivet.tasks.quantities import format_duration, format_memory
 from trivet.workflows import history
 from trivet.workflows.history import JobHistory, StepHistory, UnitHistory
 
@@ -47,7 +50,8 @@ def job_lines(job: JobDirectory, read: JobHistory) -> Iterator[str]:
     if read.result is not None and read.result.message:
         yield f"  {printable(read.result.message)}"
     yield ""
-    yield from table(None, [("directory", str(job.path)), ("dataset", str(read.dataset)), ("created", read.created)])
+    paths = [("directory", str(job.path)), ("dataset", str(read.dataset)), ("created", read.created)]
+    yield from table(None, [*paths, *facts(job, read)])
     yield ""
     yield from step_lines(read.steps)
     if read.result is not None and read.result.step is not None:
@@ -72,14 +76,57 @@ def step_lines(steps: Sequence[StepHistory], indent: str = "  ") -> Iterator[str
             *(_count(number, step) for number in (step.images, step.units, step.done)),
             str(step.failed or ""),
             str(step.warned or ""),
+            _took(step),
         )
         for step in steps
     ]
-    yield from table(("STEP", "NAME", "STATE", "IMAGES", "UNITS", "DONE", "FAILED", "WARNINGS"), rows, indent)
+    yield from table(("STEP", "NAME", "STATE", "IMAGES", "UNITS", "DONE", "FAILED", "WARNINGS", "TIME"), rows, indent)
 
 
 def _count(number: int, step: StepHistory) -> str:
     return "" if step.state == "unset" else str(number)
+
+
+def _took(step: StepHistory) -> str:
+    if step.began is None:
+        return ""
+    return format_duration((step.ended or time.time()) - step.began) if step.ended or step.state == "submitted" else ""
+
+
+def facts(job: JobDirectory, read: JobHistory) -> Iterator[tuple[str, str]]:
+    """What a job took, and what came of it: times, and images of the dataset that are new or changed."""
+    record = job.read()
+    begun = [step.began for step in read.steps if step.began is not None]
+    ends = [step.ended for step in read.steps if step.ended is not None]
+    if begun and ends:
+        yield "time", format_duration(max(ends) - min(begun))
+    usage = record.get("usage", {})
+    if usage.get("cpu"):
+        yield "CPU time", format_duration(usage["cpu"])
+    if usage.get("peak_memory"):
+        yield "peak memory", f"{format_memory(usage['peak_memory'])} by {usage['measured_by']}"
+    changed = _changed_images(job, read)
+    if changed:
+        yield "images", changed
+
+
+def _changed_images(job: JobDirectory, read: JobHistory) -> str:
+    """How many images the versions made by a job added, changed and removed."""
+    try:
+        dataset = DatasetDirectory(read.dataset)
+        mine = [head.number for head in dataset.heads() if head.by.get("job") == job.id]
+        if not mine:
+            return ""
+        before, after = (dataset.read(number).images for number in (mine[0] - 1, mine[-1]))
+    except (OSError, ValueError, KeyError):
+        return ""
+    counts = (
+        (sum(url not in before for url in after), "new"),
+        (sum(url in before and before[url] != image for url, image in after.items()), "changed"),
+        (sum(url not in after for url in before), "removed"),
+    )
+    told = ", ".join(f"{count} {word}" for count, word in counts if count)
+    return f"{told or 'none changed'}; {len(after)} in the dataset"
 
 
 def unit_lines(units: Sequence[UnitHistory]) -> Iterator[str]:

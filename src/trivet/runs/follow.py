@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from trivet.records.directory import RunDirectory
+from trivet.records.directory import OwnedDirectory, RunDirectory
 from trivet.runs.progress import Progress
 
 INTERVAL = 0.2
@@ -78,8 +78,8 @@ def parts(run: RunDirectory, progress: Progress) -> Iterator[tuple[str, bytes]]:
                 yield unit.name, stream.read(outcome.log.length)
 
 
-def wait_until_over(run: RunDirectory, timeout: float | None = None) -> bool:
-    """Wait until a run's record says how it ended; False when that took longer than ``timeout`` seconds."""
+def wait_until_over(run: OwnedDirectory, timeout: float | None = None) -> bool:
+    """Wait until the record of a run or job says how it ended; False when that took longer than ``timeout`` seconds."""
     deadline = None if timeout is None else time.monotonic() + timeout
     while "result" not in run.read():
         if deadline is not None and time.monotonic() > deadline:

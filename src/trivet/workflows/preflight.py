@@ -12,6 +12,7 @@ from typing import Any
 from trivet.contracts.fractal import commands
 from trivet.contracts.fractal.description import resources_of
 from trivet.contracts.fractal.manifest import type_of
+from trivet.records import claims
 from trivet.records.datasets import neighbours
 from trivet.runs.options import Options
 from trivet.runs.refusing import shortages
@@ -21,9 +22,10 @@ from trivet.workflows.arguments import REFUSED, faults
 from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, select
 
-INACTIVE, STRICT, UNUSED, DISK, DIRECTORY, SHARED = "W024", "W034", "W043", "W047", "W049", "D004"
+INACTIVE, STRICT, UNUSED, DISK, DIRECTORY = "W024", "W034", "W043", "W047", "W049"
+SHARED, OCCUPIED = "D004", "J001"
 """Codes of problems: an inactive package, schemas that refused something, something given that is not used, a full
-disk, a directory that can't be used, or that another dataset has its images in."""
+disk, a directory that can't be used, or that another dataset has its images in; a dataset with a job already."""
 
 LITTLE = 1024**3
 """Bytes of free space below which a warning is given; a thousandth of it is as good as nothing."""
@@ -50,6 +52,8 @@ def look(asked: Asked, home: Path, dataset: str) -> Preflight:
     rows, more = select(asked)
     problems += more
     problems += _places(asked)
+    if asked.dataset is not None:
+        problems += _occupied(asked.dataset)
     for other in neighbours(home, asked.zarr_dir):
         if other.path.name != dataset:
             message = f"dataset {other.path.name} has its images in {other.zarr_dir}, too"
@@ -104,6 +108,18 @@ def _needs(found: Found, meta: Mapping[str, Any], options: Options) -> list[Prob
 
 
 # Places
+
+
+def _occupied(dataset: Path) -> Iterator[Problem]:
+    """The job that is on a dataset: it takes one at a time."""
+    try:
+        _, job = claims.holder(dataset)
+        goes_on = job is not None and "result" not in job.read() and job.owner_alive()
+    except (OSError, ValueError):  # gone, or damaged: it holds nothing
+        return
+    if job is not None and goes_on:
+        message = f"job {job.id} is on dataset {dataset.name}; it takes one at a time"
+        yield Problem(OCCUPIED, message, hint=f"wait for it, or `trivet job stop {job.id}`")
 
 
 def _places(asked: Asked) -> Iterator[Problem]:

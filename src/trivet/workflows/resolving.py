@@ -49,8 +49,7 @@ class Part:
 class Found:
     """A task of a workflow file that was found: its entry there, the step it makes, and its manifest's own words.
 
-    ``path`` leads to the entry in the file. Without ``active``, its ``package`` has no environment now (None: it was
-    not collected, but is installed somewhere).
+    ``path`` leads to the entry in the file. Without ``active``, its package has no environment now.
     """
 
     entry: Entry
@@ -60,7 +59,6 @@ class Found:
     parts: tuple[Part, ...]
     active: bool = True
     schema_version: str | None = None
-    package: collected.PackageDirectory | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +245,7 @@ def _made(entry: Entry, path: tuple[str | int, ...], document: Document, offer: 
         )
         raise ProblemsError([Problem(UNREADABLE, message, path=(*path, "task", "name"))])
     step = Step(tasks[0], _values(parts), entry.type_filters, entry.alias, entry.description)
-    return Found(
-        entry, path, step, declared, parts, offer.active, document.data.get("args_schema_version"), offer.package
-    )
+    return Found(entry, path, step, declared, parts, offer.active, document.data.get("args_schema_version"))
 
 
 def _parts(entry: Entry, declared: Mapping[str, Any], first_version: bool) -> Iterator[Part]:

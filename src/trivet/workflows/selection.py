@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from trivet.contracts import fractal
@@ -29,7 +30,8 @@ _SHOWN = 3
 class Asked:
     """A job that is to be looked at: steps ``first`` to ``last`` of a workflow whose tasks were found, on images.
 
-    ``processed`` holds the status of images for the step before the first, ``statuses`` for the first.
+    ``processed`` holds the status of images for the step before the first, ``statuses`` for the first. ``dataset`` is
+    the directory of the dataset, None for one that is still to be made.
     """
 
     found: Sequence[Found]
@@ -43,6 +45,7 @@ class Asked:
     validate: bool = True
     statuses: Mapping[str, str] = field(default_factory=dict)
     processed: Mapping[str, str] | None = None
+    dataset: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
