@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from trivet.contracts import fractal
 from trivet.contracts.folding import failed_run
@@ -85,7 +84,7 @@ def conclude(progress: JobProgress, step: int, results: Sequence[UnitResult], st
     elif failed:
         result = failed_run(failed, len(results), {}, ())
     if call.task.document.kind == V1:
-        metadata = call.values.get("metadata") if applied.metadata is None else applied.metadata
+        metadata = carried.metadata if applied.metadata is None else applied.metadata
         version1.tell(progress.job, step, progress.request.workflow.steps[step], call, metadata, result.state)
     return Ended(result, version.head.number, len(version.images), applied.refused, failed, applied.strangers)
 

@@ -107,8 +107,10 @@ def select(task: Task, images: ImageList, types: TypeFilters, attributes: Attrib
     return _room(task.document, "applying").select(task, images, types, attributes)  # type: ignore[no-any-return]
 
 
-def given(task: Task, urls: Sequence[str], zarr_dir: str, metadata: Mapping[str, Any]) -> dict[str, Value]:
-    return _room(task.document, "applying").given(task, urls, zarr_dir, metadata)  # type: ignore[no-any-return]
+def given(
+    task: Task, urls: Sequence[str], images: ImageList, zarr_dir: str, metadata: Mapping[str, Any]
+) -> dict[str, Value]:
+    return _room(task.document, "applying").given(task, urls, images, zarr_dir, metadata)  # type: ignore[no-any-return]
 
 
 def apply(call: Call, results: Sequence[UnitResult], images: ImageList, zarr_dir: str) -> Applied:

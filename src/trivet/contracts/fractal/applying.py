@@ -55,8 +55,11 @@ def select(task: Task, images: ImageList, types: TypeFilters, attributes: Attrib
     return [image.zarr_url for image in matching(images.values(), types, attributes)]
 
 
-def given(task: Task, urls: Sequence[str], zarr_dir: str, metadata: Mapping[str, Any]) -> dict[str, Value]:
-    """The values of a call that the runner supplies (Fractal, the five types); ``metadata`` are for version 1."""
+def given(
+    task: Task, urls: Sequence[str], images: ImageList, zarr_dir: str, metadata: Mapping[str, Any]
+) -> dict[str, Value]:
+    """The values of a call that the runner supplies (Fractal, the five types); the list of all ``images`` and
+    ``metadata`` are for version 1."""
     supplied: dict[str, Value] = {"zarr_url": urls, "zarr_urls": urls, "zarr_dir": zarr_dir}
     return {name: value for name, value in supplied.items() if task.input(name) is not None}
 

@@ -43,7 +43,7 @@ class Dataset:
     def step(self, task: Task, *said: Any, types: Any = None, attributes: Any = None, **values: Any) -> Applied:
         """Play a step; ``said`` is what its units say in order, False for one that fails."""
         urls = fractal.select(task, self.images, types or {}, attributes or {})
-        call = bind(task, {**fractal.given(task, urls, HOME, self.metadata), **values})
+        call = bind(task, {**fractal.given(task, urls, self.images, HOME, self.metadata), **values})
         self.calls.append(call.values)
         results = []
         for number, unit in enumerate(fractal.plan(call, 0, []) or ()):
@@ -101,6 +101,15 @@ def test_a_copied_plate_is_what_the_next_task_works_on(plate: Dataset) -> None:
     assert fractal.select(task_of("well"), plate.images, {}, {"plate": ["p.zarr"]}) == []
 
 
+def test_a_dataset_of_version_2_is_described_by_its_images() -> None:
+    dataset = Dataset()
+    dataset.images = {f"{HOME}/{image}": Image(f"{HOME}/{image}") for image in LISTS["image"]}
+    dataset.step(task_of("well"))
+    assert dataset.calls[0]["metadata"] == LISTS
+    assert dataset.metadata == LISTS
+    assert not any(image.types for image in dataset.images.values())
+
+
 def test_nothing_of_a_step_that_failed_counts(plate: Dataset) -> None:
     before = dict(plate.images)
     applied = plate.step(task_of(), False)
@@ -126,7 +135,7 @@ def test_a_list_of_images_that_can_be_none_refuses_the_unit(plate: Dataset, list
 
 
 def test_applying_twice_is_applying_once(plate: Dataset) -> None:
-    call = bind(task_of(), fractal.given(task_of(), [], HOME, {}))
+    call = bind(task_of(), fractal.given(task_of(), [], plate.images, HOME, plate.metadata))
     results = [UnitResult("non_par", outputs={"metadata": {"image": ["q.zarr/B/03/0"]}})]
     once = fractal.apply(call, results, plate.images, HOME)
     assert fractal.apply(call, results, once.images, HOME).images == once.images

@@ -41,10 +41,16 @@ def select(task: Task, images: ImageList, types: TypeFilters, attributes: Attrib
     return [image.zarr_url for image in matching(images.values(), types, attributes) if listing.is_current(image)]
 
 
-def given(task: Task, urls: Sequence[str], zarr_dir: str, metadata: Mapping[str, Any]) -> dict[str, Value]:
-    """The values of a call that the runner supplies, but for those the workflow has (Fractal version 1, arguments)."""
+def given(
+    task: Task, urls: Sequence[str], images: ImageList, zarr_dir: str, metadata: Mapping[str, Any]
+) -> dict[str, Value]:
+    """The values of a call that the runner supplies where the workflow has none (Fractal version 1, arguments).
+
+    A dataset on which no task of version 1 has worked has the metadata that its image list tells of.
+    """
     level = level_of(entry_of(task.document, task.name))
-    supplied: dict[str, Value] = {"input_paths": [zarr_dir], "output_path": zarr_dir, METADATA: dict(metadata)}
+    known = dict(metadata) or listing.metadata_of(images.values(), zarr_dir)
+    supplied: dict[str, Value] = {"input_paths": [zarr_dir], "output_path": zarr_dir, METADATA: known}
     if level in LEVELS:
         supplied["component"] = list(listing.components(level, urls, zarr_dir))
     return supplied
