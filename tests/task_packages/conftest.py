@@ -15,8 +15,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from trivet.runs.collecting import Collected, Wanted, collect
+from trivet.runs.collecting import Collected, collect
 from trivet.runs.installer import located
+from trivet.runs.wanted import Wanted
 
 SCRIPT = """\
 import argparse, json, os, sys

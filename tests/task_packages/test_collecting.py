@@ -102,6 +102,8 @@ def test_a_package_that_is_there_otherwise_is_not_taken_for_another(index: Path,
     get("tiny-tasks")
     with pytest.raises(ProblemsError, match=r"P004 .* but without extras .*fractal remove tiny-tasks==1\.0"):
         get("tiny-tasks", extras=("more",))
+    with pytest.raises(ProblemsError, match=r"P004 .* but without extras"):
+        get("tiny-tasks[more]==1.0")
     with pytest.raises(ProblemsError, match=r"P004 .* with other pinned versions"):
         get("tiny-tasks==1.0", before={"x": "1"})
     with pytest.raises(ProblemsError, match=r"P004 .* with Python 3\."):

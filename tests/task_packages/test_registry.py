@@ -115,7 +115,7 @@ def test_what_a_killed_process_left_goes_and_what_a_living_one_makes_stays(tmp_p
 
 
 def test_a_directory_without_record_is_in_nobodys_way(tmp_path: Path) -> None:
-    (tmp_path / "packages/tiny/1.0").mkdir(parents=True)
+    (tmp_path / "packages/tiny/1.0/venv/bin").mkdir(parents=True)
     assert add(tmp_path, "tiny", "1.0").active
 
 

@@ -124,7 +124,8 @@ def _collected(given: Mapping[str, Any]) -> Collected:
 
 def _package(given: Mapping[str, Any]) -> Collected:
     from trivet.records import home
-    from trivet.runs.collecting import Wanted, collect
+    from trivet.runs.collecting import collect
+    from trivet.runs.wanted import Wanted
 
     wanted = Wanted(
         given["package"],

@@ -197,6 +197,9 @@ def put(home: Path, made: Path, name: str, version: str) -> PackageDirectory:
             continue
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+                if place.is_dir() and not (place / RECORD).exists():  # remains of something; no package is without
+                    _discard(place)
+                    continue
                 raise FileExistsError(errno.EEXIST, "it was collected already", str(place)) from None
             raise
         files.sync_directory(place.parent)
