@@ -14,6 +14,18 @@ from trivet.runs.start import KUBERNETES
 from trivet.tasks.call import Call
 
 
+class _Dumper(yaml.SafeDumper):
+    """Scripts are shown as they stand in their files."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if text.endswith("\n") and text.startswith("#!") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def show(call: Call, options: Options, as_json: bool, show_secrets: bool) -> int:
     """Print what would be started for every unit: YAML documents, or one JSON list (for Kubernetes, a ``List``).
 
@@ -29,7 +41,7 @@ def show(call: Call, options: Options, as_json: bool, show_secrets: bool) -> int
     elif as_json:
         print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        yaml.safe_dump_all(documents, sys.stdout, sort_keys=False, allow_unicode=True, width=120)
+        yaml.dump_all(documents, sys.stdout, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     if any(document["kind"] == "Secret" for document in documents) and not show_secrets:
         print("passwords are shown as ***; --show-secrets shows them", file=sys.stderr)
     return 0

@@ -61,7 +61,15 @@ Examples:
 @click.option("--image", help="The container image to use, instead of the document's own.")
 @click.option("--python", metavar="PATH", help="Interpreter or prefix of the environment a package's tasks run in.")
 @click.option(
-    "--engine", default="local", show_default=True, help="Where units are started: local, kubernetes (dry runs only)."
+    "--engine",
+    default="local",
+    show_default=True,
+    help="Where units are started: local, slurm, kubernetes (dry runs only).",
+)
+@click.option(
+    "--site",
+    type=click.Path(),
+    help="SLURM: the cluster's configuration (default: TRIVET_SITE, slurm.toml in TRIVET_HOME, or what SLURM says).",
 )
 @click.option(
     "--runtime",
@@ -200,11 +208,11 @@ def _repeated(name: str, image: str | None, given: Options) -> tuple[Call, Optio
 def _options(given: dict[str, Any]) -> Options:
     from trivet.runs.options import Options
 
-    output = given["output"] and str(Path(given["output"]).absolute())
+    output, site = (given[name] and str(Path(given[name]).absolute()) for name in ("output", "site"))
     limits = ("slots", "cpus", "memory", "gpus", "time_limit", "grace", "retries", "cold")
     names = ("engine", "runtime", *limits, "user", "command_as_args", "namespace", "into_existing")
     try:
-        return Options(output=output, **{name: given[name] for name in names})
+        return Options(output=output, site=site, **{name: given[name] for name in names})
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

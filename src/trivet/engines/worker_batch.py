@@ -99,8 +99,11 @@ class Batch:
             self.fill()
             if self.flush_due() <= time.monotonic():
                 self.flush()
-            if self.poll.poll(self.timeout()):
-                os.read(self.wakeup, 4096)
+            for fd, _ in self.poll.poll(self.timeout()):
+                if fd == self.wakeup:
+                    os.read(fd, 4096)
+                elif self.units.warm is not None:
+                    self.units.warm.heard(fd)
             if self.told:
                 self.end_all()
             self.units.reap()
@@ -110,13 +113,21 @@ class Batch:
             self.patience -= 1.0
             time.sleep(1.0)
             self.save(b"")
+        if self.units.warm is not None:
+            self.units.warm.close()
         self.logs.remove()
         remove(os.rmdir, self.logs.scratch)
         return UNWRITABLE if self.record.unsaved else 0
 
     def fill(self) -> None:
         while self.queue and self.units.free:
-            id, job = self.queue.popitem(last=False)
+            id, job = next(iter(self.queue.items()))
+            common, argv = job[:2]
+            if common.kind is not None and len(argv) > 1:
+                worth = len(self.queue) >= common.worth
+                if self.units.importing(common, argv, more=worth, poll=self.poll):
+                    break
+            del self.queue[id]
             try:
                 self.units.start(id, *job)
             except Refused as error:
@@ -142,6 +153,9 @@ class Batch:
             data += dumps(["started", [[one.id, one.started, one.pid, birth(one.pid), one.slot] for one in fresh]])
         if self.units.ended:
             data += dumps(["ended", self.units.ended])
+        if self.units.warm is not None and self.units.warm.refused:
+            data += dumps(["cold", self.units.warm.refused])
+            self.units.warm.refused = []
         self.accepted, self.units.fresh, self.units.ended = [], {}, []
         self.save(data + (dumps(["over", {}]) if last else b""))
 

@@ -13,7 +13,7 @@ from trivet.contracts import contract
 from trivet.engines import Attempt
 from trivet.records import home
 from trivet.runs.options import Options
-from trivet.runs.start import KUBERNETES, faults
+from trivet.runs.start import KUBERNETES, SLURM, faults
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.task import ContainerImage
@@ -34,7 +34,7 @@ class Rehearsal(NamedTuple):
 
 
 def rehearse(call: Call, options: Options, show_secrets: bool = False) -> Iterator[Rehearsal]:
-    """Every unit of the call's first phase (later ones depend on its results).
+    """Every unit of the call's first phase (later ones depend on its results); on a cluster the jobs they are in, too.
 
     Staging writes to a temporary directory, and the documents have the run's in its place. Passwords are ``***``
     unless they are to be shown. Raises ProblemsError, and OSError when nothing can be written.
@@ -43,20 +43,29 @@ def rehearse(call: Call, options: Options, show_secrets: bool = False) -> Iterat
     if has_errors(problems):
         raise ProblemsError(problems)
     room = contract(call.task.contract)
+    attempts: list[Attempt] = []
     with tempfile.TemporaryDirectory(prefix="trivet-") as place:
         for unit in room.plan(call, 0, ()) or ():
             root = Path(place) / "work" / unit.name / "1"
             where = AttemptDirectory(f"{RUN}/{unit.name}/1", root, cache=Path(place) / "cache")
             invocation = options.applied(room.stage(call, unit, where))
             attempt = Attempt(where.attempt, invocation)
-            documents = (
-                _on_kubernetes(attempt, show_secrets) if options.engine == KUBERNETES else _here(attempt, options)
-            )
+            if options.engine == SLURM:
+                attempts.append(attempt)
+                documents = _here(attempt, replace(options, runtime="apptainer"))
+            elif options.engine == KUBERNETES:
+                documents = _on_kubernetes(attempt, show_secrets)
+            else:
+                documents = _here(attempt, options)
             shown = tuple(
                 _moved(_moved(document, f"{place}/cache", str(home() / "cache")), place, str(home() / "runs" / RUN))
                 for document in documents
             )
             yield Rehearsal(unit.name, shown, invocation.notes)
+        if attempts:
+            from trivet.runs.on_slurm import rehearsed
+
+            yield Rehearsal("", tuple(rehearsed(attempts, options, str(home() / "runs" / RUN))), ())
 
 
 def _on_kubernetes(attempt: Attempt, show_secrets: bool) -> list[Document]:

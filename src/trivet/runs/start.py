@@ -29,7 +29,8 @@ from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import RunResult
 
 KUBERNETES = "kubernetes"
-ENGINES = ("local", KUBERNETES)
+SLURM = "slurm"
+ENGINES = ("local", SLURM, KUBERNETES)
 
 
 def create(call: Call, options: Options, home: Path | None = None) -> RunDirectory:
@@ -41,6 +42,11 @@ def create(call: Call, options: Options, home: Path | None = None) -> RunDirecto
     if options.engine == KUBERNETES:
         hint = "--dry-run prints what would be created"
         problems.append(Problem("B011", "nothing can be run on Kubernetes yet", hint=hint))
+    elif options.engine == SLURM:
+        from trivet.runs import on_slurm
+
+        if not has_errors(problems):
+            problems += on_slurm.problems(call, options)
     else:
         if isinstance(call.task.program, ContainerImage):
             problems += _without_runtime(options.runtime)
@@ -113,7 +119,13 @@ def detach(directory: RunDirectory, secrets: Mapping[str, str] = NO_SECRETS) -> 
 
 
 def engine_for(options: Options, directory: Path) -> Engine:
-    """The engine that options name, for one run or job, which keeps what it has to remember in its ``directory``."""
+    """The engine that options name, for one run or job, which keeps what it has to remember in its ``directory``.
+
+    Raises EngineError when there is no such engine here."""
+    if options.engine == SLURM:
+        from trivet.runs import on_slurm
+
+        return on_slurm.engine(options, directory)
     from trivet.engines.local import LocalEngine
 
     slots = options.slots or os.cpu_count() or 1

@@ -308,6 +308,7 @@ class Desk:
         known = {row.array for row in rows}
         ended: list[Job] = []
         forced: dict[str, list[int]] = {}
+        why: dict[str, tuple[Submission, str]] = {}
         now = time.monotonic()
         for job in self._jobs.values():
             array = job.submission.job
@@ -322,7 +323,7 @@ class Desk:
                 self._over(job, Final("REQUEUED"))
                 forced.setdefault(array, []).append(job.element)
             elif row.state in WAITING:
-                self._say_of(job.submission, waiting(job.name, row.reason))
+                why.setdefault(array, (job.submission, waiting(array, row.reason)))
             elif row.state not in ACTIVE:
                 never_began = not row.nodes or row.nodes == "None assigned"
                 self._over(job, Final(row.state), SETTLE if not never_began else 0.0)
@@ -331,6 +332,8 @@ class Desk:
             elif job.force_at < now and job.cancelled.issuperset(job.open):
                 job.force_at = now + FORCE
                 forced.setdefault(array, []).append(job.element)
+        for found, message in why.values():
+            self._say_of(found, message)
         self._scancel(forced, pending=False)
         return ended
 

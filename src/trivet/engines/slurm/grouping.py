@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from trivet.engines import Attempt
 from trivet.engines.slurm.batching import Batching, BatchingError, batching
-from trivet.engines.slurm.cluster import seconds
 from trivet.engines.slurm.script import MARGIN, Array
-from trivet.engines.slurm.site import VALUE, Site
+from trivet.engines.slurm.site import Site
 from trivet.engines.slurm.wishes import Wishes, wishes
 from trivet.tasks.problem import Problem, ProblemsError
+from trivet.tasks.quantities import format_duration
 from trivet.tasks.work import Invocation
 
 MIB = 1024 * 1024
@@ -54,21 +54,24 @@ def gathered(found: Wishes, invocation: Invocation, total: int, slots: int | Non
     ``longest`` is the longest time (seconds) the partition gives a job: units with a time limit share one only as far
     as their turns fit.
     """
-    own = found.tasks_per_job, found.parallel_tasks_per_job
-    try:
-        chosen = batching(total, found.cpus_per_task, found.mem, found.limits, *own)
-    except BatchingError as error:
-        raise ProblemsError([Problem(BATCHING, str(error), hint="see batching_config of the site")]) from None
-    parallel = min(chosen.parallel, total, slots or chosen.parallel)
-    units = min(chosen.units, total)
+    problems: list[Problem] = []
+    turns: int | None = None
     if longest is not None and invocation.time_limit is not None:
         turns = int((longest - MARGIN) // (invocation.time_limit + invocation.grace))
         if turns < 1:
-            message = f"a unit may take {invocation.time_limit:g} s, and the partition ends jobs after {longest:g} s"
-            hint = "give a shorter --time-limit, or another partition"
-            raise ProblemsError([Problem(VALUE, message, hint=hint)])
-        units = min(units, turns * parallel)
-    return Batching(units, parallel)
+            one, most = format_duration(invocation.time_limit), format_duration(longest)
+            message = f"a unit may take {one}, and the partition `{found.partition}` ends jobs after {most}"
+            problems.append(Problem(BATCHING, message, hint="give a shorter --time-limit, or another partition"))
+    own = found.tasks_per_job, found.parallel_tasks_per_job
+    chosen = Batching(1, 1)
+    try:
+        chosen = batching(total, found.cpus_per_task, found.mem, found.limits, *own)
+    except BatchingError as error:
+        problems.append(Problem(BATCHING, str(error), hint="see batching_config of the site"))
+    if problems:
+        raise ProblemsError(problems)
+    parallel = min(chosen.parallel, total, slots or chosen.parallel)
+    return Batching(min(chosen.units, total, total if turns is None else turns * parallel), parallel)
 
 
 def groups(
@@ -100,11 +103,6 @@ def groups(
             part = members[begin : begin + size]
             elements: list[Sequence[Attempt]] = [part[at : at + how.units] for at in range(0, len(part), how.units)]
             yield part, Group(Array(found, how, len(elements), "", throttle, limit, grace), elements)
-
-
-def time_of(found: Wishes) -> float | None:
-    """The time a task or site gives a job, in seconds. Raises ValueError."""
-    return None if found.time is None else seconds(found.time)
 
 
 def _key(invocation: Invocation) -> str:
