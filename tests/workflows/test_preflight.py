@@ -146,6 +146,26 @@ def test_a_schema_that_leads_outside_is_never_followed(tmp_path: Path, bench: Be
     assert (problem.code, problem.severity) == ("W033", "warning")
 
 
+def test_paths_that_must_exist_are_looked_for(tmp_path: Path, bench: Bench) -> None:
+    properties = {
+        "folder": {"type": "string", "format": "directory-path"},
+        "table": {"anyOf": [{"type": "string", "format": "file-path"}, {"type": "null"}]},
+        "new": {"type": "string", "format": "path"},
+    }
+    register(bench.home, tmp_path, "2.0", entries=[{**BLUR, "args_schema_parallel": schema(**properties)}])
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").touch()
+    good = {"folder": f"{tmp_path}/there", "table": f"{tmp_path}/file", "new": "not-yet"}
+    assert bench.told(task("Blur", "2.0", args_parallel=good)) == []
+    assert bench.told(task("Blur", "2.0", args_parallel={"table": None})) == []
+    bad = {"folder": f"{tmp_path}/file", "table": "there"}
+    assert bench.told(task("Blur", "2.0", args_parallel=bad)) == [
+        ("W035", "error", ("args_parallel", "folder")),
+        ("W035", "error", ("args_parallel", "table")),
+    ]
+    assert bench.told(task("Blur", "2.0", args_parallel=bad), validate=False) == []
+
+
 # Programs and machines
 
 

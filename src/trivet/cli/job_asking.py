@@ -16,7 +16,7 @@ from trivet.cli.dataset_words import EXISTS, filters, guarded, opened, pair, tel
 from trivet.cli.job_words import step_of
 from trivet.contracts.fractal.v1.manifest import GATHER
 from trivet.contracts.fractal.workflows import WorkflowFile, parse
-from trivet.contracts.source import load
+from trivet.contracts.source import Source, load
 from trivet.datasets.exchange import Content, name_fault, read_images
 from trivet.datasets.imagelist import ImageList, added, indexed
 from trivet.datasets.images import Image
@@ -104,7 +104,13 @@ def plan(path: str, given: dict[str, Any]) -> Plan:
         raise ProblemsError(problems)
     asked = _asked(found, file, dataset, given)
     looked = preflight.look(asked, home(), dataset.name)
-    return Plan(file, asked, dataset, looked.rows, (*problems, *source.place(looked.problems)))
+    return Plan(file, asked, dataset, looked.rows, (*problems, *_placed(source, looked.problems)))
+
+
+def _placed(source: Source, problems: Sequence[Problem]) -> list[Problem]:
+    """The problems, those that are about the workflow with their places in its file."""
+    placed = iter(source.place(problem for problem in problems if problem.path))
+    return [next(placed) if problem.path else problem for problem in problems]
 
 
 def _gathering(found: Sequence[Found]) -> list[Found]:

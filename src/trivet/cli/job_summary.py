@@ -29,6 +29,6 @@ def print_result(job: JobDirectory, result: JobResult, as_json: bool) -> None:
         if result.step is not None:
             for line in failure_lines(job, result.step):
                 say(f"  {line}")
-        say(f"  hint: trivet job continue {job.id}")
+        say(f"  hint: trivet job continue {job.id} goes on there; a changed workflow is run on the same dataset")
     if as_json:
         print(json.dumps({**job_data(read), "directory": str(job.path)}, indent=2, ensure_ascii=False))

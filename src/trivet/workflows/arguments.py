@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,14 @@ from trivet.contracts.fractal.v1.manifest import RESERVED as RESERVED_V1
 from trivet.tasks.problem import DocumentPath, Problem, closest
 from trivet.workflows.resolving import Found, Part
 
-MISSING, UNEXPECTED, INVALID, UNCHECKED = "W030", "W031", "W032", "W033"
-"""Codes of problems: an argument is missing, unknown, or not what the schema allows; a schema that is none."""
+MISSING, UNEXPECTED, INVALID, UNCHECKED, NO_FILE = "W030", "W031", "W032", "W033", "W035"
+"""Codes of problems: an argument is missing, unknown, or not what the schema allows; a schema that is none; a file or
+directory that must exist and does not."""
 
-REFUSED = (MISSING, UNEXPECTED, INVALID)
+_EXISTING = {"file-path": ("file", os.path.isfile), "directory-path": ("directory", os.path.isdir)}
+"""Formats of paths that lead to something: what it is, and whether it is there."""
+
+REFUSED = (MISSING, UNEXPECTED, INVALID, NO_FILE)
 
 
 def faults(found: Found) -> Iterator[Problem]:
@@ -44,6 +49,28 @@ def _faults(found: Found, part: Part, schema: Mapping[str, Any]) -> Iterator[Pro
     for fault in errors:
         for meant in _meant(fault):
             yield from _told(name, meant, path, schema)
+    for argument, value in part.args.items():
+        message, hint = _path_fault(schema.get("properties", {}).get(argument), value)
+        if message:
+            yield Problem(NO_FILE, f"{name}: `{part.key}.{argument}`: {message}", hint=hint, path=(*path, argument))
+
+
+def _path_fault(declared: Any, value: Any) -> tuple[str, str]:
+    """Why a path that must lead somewhere does not, and what to do; empty when it does, or is none."""
+    formats = {one.get("format") for one in _alternatives(declared)}
+    if not isinstance(value, str) or not formats & _EXISTING.keys():
+        return "", ""
+    if not os.path.isabs(value):  # noqa: PTH117
+        return f"{value!r} is a relative path, and units work in the job's own folder", "write it from / on"
+    kinds = [what for name, (what, there) in _EXISTING.items() if name in formats and not there(value)]
+    return (
+        (f"there is no {' or '.join(kinds)} {value}", "") if len(kinds) == len(formats & _EXISTING.keys()) else ("", "")
+    )
+
+
+def _alternatives(declared: Any) -> list[Mapping[str, Any]]:
+    members = [declared, *(declared.get("anyOf", ()) if isinstance(declared, dict) else ())]
+    return [one for one in members if isinstance(one, dict)]
 
 
 def _told(name: str, error: Any, path: DocumentPath, schema: Mapping[str, Any]) -> Iterator[Problem]:
