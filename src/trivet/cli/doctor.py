@@ -15,16 +15,25 @@ from trivet.tasks.quantities import format_memory
 
 
 @click.command()
+@click.option("--engine", type=click.Choice(["slurm"]), help="Tell of a cluster: what it has, and what would be done.")
+@click.option("--site", type=click.Path(), help="SLURM: the cluster's configuration, as for `trivet run`.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON object; sizes in bytes.")
-def command(as_json: bool) -> int:
+def command(engine: str | None, site: str | None, as_json: bool) -> int:
     """Tell what this machine can do, and what to install for what it can't.
 
-    Looks only, and never fails: the exit code is always 0.
+    Looks only, and never fails: the exit code is 0; of a cluster it is 1 when nothing could be run there.
 
     \b
-    Example:
+    Examples:
       trivet doctor
+      trivet doctor --engine slurm --site site.toml
     """
+    if engine is not None:
+        from trivet.cli.cluster_view import cluster_data, cluster_lines
+
+        data = cluster_data(site)
+        print(json.dumps(data, indent=2) if as_json else "\n".join(cluster_lines(data)))
+        return 1 if any(problem["severity"] == "error" for problem in data["problems"]) else 0
     found = examination()
     if as_json:
         print(json.dumps(found, indent=2))

@@ -71,7 +71,7 @@ def _home() -> dict[str, Any]:
 
 
 def _engines() -> list[dict[str, Any]]:
-    """Where units can be started: processes of this machine, and every runtime of containers."""
+    """Where units can be started: processes of this machine, every runtime of containers, a cluster."""
     from trivet.engines.runtimes import probe
 
     engines = [{"name": "local", "ready": True, "version": "", "message": "programs of this machine", "install": ""}]
@@ -85,6 +85,16 @@ def _engines() -> list[dict[str, Any]]:
                 "install": "" if runtime.available else _INSTALL.get(runtime.name, ""),
             }
         )
+    submits = shutil.which("sbatch")
+    engines.append(
+        {
+            "name": "slurm",
+            "ready": submits is not None,
+            "version": "",
+            "message": "`trivet doctor --engine slurm` tells more" if submits else "no sbatch on PATH",
+            "install": "" if submits else "log in to a login node of your cluster",
+        }
+    )
     return engines
 
 
