@@ -103,6 +103,9 @@ class Lab:
     def json(self, *words: str | Path) -> Any:
         return json.loads(self.done(*words, "--json"))
 
+    def json_of_any(self, *words: str | Path) -> Any:
+        return json.loads(self.run(*words, "--json").stdout)
+
     def marks(self) -> dict[str, str]:
         """How often each image was marked."""
         paths = sorted((self.root / "z").glob("*.zarr"))
@@ -263,6 +266,31 @@ def test_a_detached_job_is_looked_at_stopped_continued_and_removed(lab: Lab) -> 
     assert lab.marks() == {"0": "", "1": ""}
     assert lab.done("job", "rm", job[:-2]).strip() == job
     assert lab.done("job", "list") == ""
+
+
+def test_a_job_whose_process_was_killed_is_taken_up_or_stopped(lab: Lab) -> None:
+    gate = lab.root / "gate"
+    wait = {"seconds": 60, "unless": str(gate)}
+    path = lab.workflow(make(2), step("Mark", args_parallel=wait))
+    words = [sys.executable, "-m", "trivet", "job", "run", str(path), "--zarr-dir", "z", "--grace", "1"]
+    process = subprocess.Popen(
+        words, cwd=lab.root, env=environment({"TRIVET_HOME": str(lab.home)}), stderr=subprocess.DEVNULL
+    )
+    wait_for(lambda: running(lab))
+    process.kill()
+    process.wait()
+    status = lab.run("job", "status", "last")
+    assert (status.returncode, status.stdout.split()[1]) == (1, "LOST")
+    assert lab.run("job", "rm", "last").returncode == 1
+    job = lab.done("job", "continue", "last", "--detach").strip()
+    assert lab.json("job", "status", job)["state"] == "RUNNING"
+    owner = max(lab.home.glob(f"jobs/{job}/journal/*.jsonl"), key=lambda path: int(path.stem))
+    os.kill(json.loads(owner.read_text().splitlines()[0])["owner"]["pid"], signal.SIGKILL)
+    wait_for(lambda: lab.json_of_any("job", "status", job)["state"] == "LOST")
+    lab.done("job", "stop", job)
+    assert lab.json_of_any("job", "status", job)["state"] == "FAILED"
+    assert lab.marks() == {"0": "", "1": ""}
+    assert lab.done("job", "rm", job).strip() == job
 
 
 def test_an_interrupt_stops_the_job_and_its_units(lab: Lab) -> None:

@@ -14,7 +14,7 @@ from trivet.records.directory import JobDirectory
 @click.command("rm", epilog="Example: trivet job rm 20261120-223501-7f3a")
 @click.argument("jobs", nargs=-1, required=True)
 def command(jobs: tuple[str, ...]) -> int:
-    """Remove the directories of jobs that nobody drives, with arguments, outputs and logs of their units.
+    """Remove the directories of jobs that are over, with arguments, outputs and logs of their units.
 
     The dataset and its images stay; what is known of the status of images by these jobs is lost. A job that goes on
     is refused: stop it first.
@@ -23,8 +23,8 @@ def command(jobs: tuple[str, ...]) -> int:
 
     code = 0
     for directory in dict.fromkeys([found(name) for name in jobs]):
-        if _driven(directory):
-            print(f"{directory.id} still runs; end it first: trivet job stop {directory.id}", file=sys.stderr)
+        if _goes_on(directory):
+            print(f"{directory.id} is not over; end it first: trivet job stop {directory.id}", file=sys.stderr)
             code = 1
             continue
         # Under another name first: a half-removed directory is never taken for a job.
@@ -34,8 +34,9 @@ def command(jobs: tuple[str, ...]) -> int:
     return code
 
 
-def _driven(job: JobDirectory) -> bool:
+def _goes_on(job: JobDirectory) -> bool:
+    """True for a job that is not over; when its driver died, its units may still run."""
     try:
-        return "result" not in job.read() and job.owner_alive()
+        return "result" not in job.read()
     except (OSError, UnreadableError):
         return False

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from trivet.records.directory import JobDirectory
 
 
 @click.command("stop", epilog="Example: trivet job stop last")
@@ -24,11 +29,23 @@ def command(job: str, wait: bool) -> int:
     if "result" in record:
         raise click.ClickException(f"job {directory.id} is over: {record['result']['state']}")
     if not directory.owner_alive():
-        raise click.ClickException(
-            f"nobody drives job {directory.id} any more; trivet job continue {directory.id} goes on with it"
-        )
-    directory.ask("cancel")
+        _abandon(directory)
+        wait = False
+    else:
+        directory.ask("cancel")
     if wait and not wait_until_over(directory, record["options"]["grace"] + 30):
         raise click.ClickException(f"job {directory.id} has not ended yet; look again with `trivet job status`")
     print(headline(history.read(directory)))
     return 0
+
+
+def _abandon(job: JobDirectory) -> None:
+    """End what a driver that died left running."""
+    from trivet.engines import EngineError
+    from trivet.records.journal import NotOwnerError
+    from trivet.workflows import start
+
+    try:
+        start.abandon(job, "it was stopped")
+    except (EngineError, NotOwnerError, OSError) as error:
+        raise click.ClickException(str(error)) from None

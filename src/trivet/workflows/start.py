@@ -135,12 +135,24 @@ def continued(job: JobDirectory) -> Request:
         if all(state == DONE for state in states.values()):  # it was stopped when this step had nothing left to do
             step, only = step + 1, ()
     if step > request.last:
-        raise ProblemsError([Problem(NOTHING_LEFT, f"job {job.id} has done everything: there is nothing to begin again")])
+        message = f"job {job.id} has done everything: there is nothing to begin again"
+        raise ProblemsError([Problem(NOTHING_LEFT, message)])
     types = dict(flows(request)[step].current)
     attributes = {
         name: values for name, values in request.attribute_filters.items() if name != STATUS or step == request.first
     }
     return replace(request, first=step, type_filters=types, attribute_filters=attributes, only=only)
+
+
+def abandon(job: JobDirectory, why: str) -> JobResult:
+    """End a job whose driver died: what runs on is ended, what units gave is kept.
+
+    Raises as `drive` does.
+    """
+    request = record.restore(job.read())
+    driver = JobDriver(job, engine_for(request.options, job.path), JobReporter())
+    driver.abandon(f"its driver died, and {why}")
+    return driver.run()
 
 
 def _freed(dataset: Path) -> int:
@@ -153,7 +165,7 @@ def _freed(dataset: Path) -> int:
             return number
         if job.owner_alive():
             raise _taken(dataset, job)
-        _abandon(job)
+        abandon(job, "another job was asked for")
     except NotOwnerError:
         raise _taken(dataset, job) from None
     except (EngineError, OSError, ValueError) as error:
@@ -161,14 +173,6 @@ def _freed(dataset: Path) -> int:
             raise
         # What is left of that job can't even be ended; the dataset is not lost with it.
     return number
-
-
-def _abandon(job: JobDirectory) -> None:
-    """End a job whose driver died: what runs on is ended, what units gave is kept."""
-    request = record.restore(job.read())
-    driver = JobDriver(job, engine_for(request.options, job.path), JobReporter())
-    driver.abandon("its driver died, and another job was asked for")
-    driver.run()
 
 
 def _hold(dataset: Path, job: JobDirectory) -> None:
