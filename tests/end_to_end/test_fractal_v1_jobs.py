@@ -107,6 +107,20 @@ def test_a_step_that_fails_leaves_the_dataset_as_it_was(lab: CommandLine) -> Non
     assert [entry["status"] for entry in history] == ["failed"]
 
 
+def test_only_what_failed_is_done_again(lab: CommandLine) -> None:
+    run(lab, "--last", "3")
+    broken = lab.cwd / "plates/plate_mip.zarr/B/03/1/0/.zarray"
+    kept = broken.read_text()
+    broken.write_text("{")
+    run(lab, "--first", "4", code=1)
+    statuses = json.loads(lab("job", "show", "last", "--images", "4", "--json").stdout)
+    assert list(statuses.values()) == ["unset"] * 4 + ["failed", "failed", "done", "done"]
+    broken.write_text(kept)
+    run(lab, "--first", "4", "--only", "failed")
+    [unit] = (folder(lab) / "4_measure_wells").glob("*args.json")
+    assert json.loads(unit.read_text())["component"] == "plate_mip.zarr/B/03"
+
+
 def test_arguments_are_looked_at_before_anything_starts(lab: CommandLine) -> None:
     path = workflow(lab, step("create_ome-zarr_structure", overwrite="maybe"), step("no_such_task"))
     told = lab("job", "run", path, "--zarr-dir", "plates", code=1).stderr

@@ -129,7 +129,8 @@ def statuses(dataset: Path, workflow: str, order: int, task: str) -> dict[str, s
 def of_images(job: JobDirectory, request: Request, order: int) -> tuple[dict[str, str], list[str]]:
     """The status of every image that a job gave to a step, and the images that this step removed from the list.
 
-    A parallel task has one for each image; otherwise all images have that of the task (Fractal, statuses).
+    A parallel task has one for each image (that of its unit); otherwise all images have that of the task (Fractal,
+    statuses).
     """
     progress = _progress(job, request, (order,))
     selection = progress.selections.get(order)
@@ -137,14 +138,13 @@ def of_images(job: JobDirectory, request: Request, order: int) -> tuple[dict[str
         return {}, []
     found = list(_units(progress, order))
     end = progress.machine.ended.get(order)
+    shares = fractal.shares(selection.call, selection.urls)
     if end is not None and end.applied.version is None:
         of_job = dict.fromkeys(selection.urls, FAILED)
-    elif selection.call.each == "zarr_url":
+    elif shares is not None:
         # Before the units are known, they are as good as submitted.
-        states = [SUBMITTED if unit.state == WAITING else unit.state for unit in found] or [SUBMITTED] * len(
-            selection.urls
-        )
-        of_job = dict(zip(selection.urls, states, strict=True))
+        states = [SUBMITTED if unit.state == WAITING else unit.state for unit in found] or [SUBMITTED] * len(shares)
+        of_job = {url: state for urls, state in zip(shares, states, strict=True) for url in urls}
     else:
         well = end is not None and end.applied.result.state is RunState.FINISHED
         of_job = dict.fromkeys(selection.urls, SUBMITTED if end is None else DONE if well else FAILED)
@@ -199,6 +199,7 @@ def _units(progress: JobProgress, order: int) -> Iterator[UnitHistory]:
     warned = progress.warned.get(order, set())
     layout = StepLayout.of(progress.job, order, run.call.task.name)
     unsettled = run.machine.unsettled
+    shares = fractal.shares(run.call, progress.selections[order].urls)
     for number, unit in enumerate(run.units):
         result, outcome = run.machine.results[number], run.outcomes.get(number)
         reason, message = None, ""
@@ -216,7 +217,7 @@ def _units(progress: JobProgress, order: int) -> Iterator[UnitHistory]:
         else:
             written = Path(layout.log(unit.name, run.nth(number), len(run.units)))
             log = written if written.exists() else None
-        url = unit.values.get("zarr_url")
+        url = shares[number][0] if shares and len(shares[number]) == 1 else unit.values.get("zarr_url")
         yield UnitHistory(
             unit.name,
             state,

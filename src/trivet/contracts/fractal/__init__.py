@@ -113,6 +113,10 @@ def given(
     return _room(task.document, "applying").given(task, urls, images, zarr_dir, metadata)  # type: ignore[no-any-return]
 
 
+def shares(call: Call, urls: Sequence[str]) -> list[list[str]] | None:
+    return _room(call.task.document, "applying").shares(call, urls)  # type: ignore[no-any-return]
+
+
 def apply(call: Call, results: Sequence[UnitResult], images: ImageList, zarr_dir: str) -> Applied:
     return _room(call.task.document, "applying").apply(call, results, images, zarr_dir)  # type: ignore[no-any-return]
 

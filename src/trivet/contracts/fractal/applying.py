@@ -64,6 +64,11 @@ def given(
     return {name: value for name, value in supplied.items() if task.input(name) is not None}
 
 
+def shares(call: Call, urls: Sequence[str]) -> list[list[str]] | None:
+    """The images each unit works on, by unit, of those a task was given; None where every unit works for all."""
+    return [[url] for url in urls] if call.each == "zarr_url" else None
+
+
 def limit(task: Task) -> int | None:
     """How many units of the parallel part may run at once on one machine (Fractal, ``parallel_tasks_per_job``)."""
     meta = entry_of(task.document, task.name).get("meta_parallel") or {}

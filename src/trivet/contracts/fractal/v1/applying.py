@@ -56,6 +56,14 @@ def given(
     return supplied
 
 
+def shares(call: Call, urls: Sequence[str]) -> list[list[str]] | None:
+    """The images each unit works on, by unit, of those a task was given; None where there is but one unit."""
+    level = level_of(entry_of(call.task.document, call.task.name))
+    if level not in LEVELS:
+        return None
+    return list(listing.components(level, urls, str(call.values["output_path"])).values())
+
+
 def limit(task: Task) -> int | None:
     """Version 1 has no word for how many units may run at once."""
     return None
