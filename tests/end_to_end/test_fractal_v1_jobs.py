@@ -80,6 +80,7 @@ def test_an_old_workflow_makes_images_and_replaces_them_by_projections(lab: Comm
     metadata = json.loads((folder(lab) / "metadata.json").read_text())
     assert metadata["image"] == new
     assert "measured_images" not in metadata
+    assert "`measured_images` is ignored" in (folder(lab) / "workflow.log").read_text()
     history = json.loads((folder(lab) / "history.json").read_text())
     assert [entry["status"] for entry in history] == ["done"] * 5
     assert history[4]["parallelization"] == {

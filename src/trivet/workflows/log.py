@@ -48,6 +48,7 @@ class WorkflowLog:
         if len(ended.failed) > SHOWN:
             lines.append(f"ERROR {len(ended.failed) - SHOWN} more units failed")
         lines += (f"WARNING origin {url} is not in the image list: nothing is inherited" for url in ended.strangers)
+        lines += (str(note) for note in ended.notes)
         if ended.version is None:
             lines.append(f"ERROR {ended.result.message}")
         where = "" if ended.version is None else f"; version {ended.version} of the dataset has {ended.images} images"

@@ -15,6 +15,7 @@ from trivet.datasets.images import Image
 from trivet.datasets.statuses import UNSET, attached, statuses_of, without_statuses
 from trivet.records.datasets import DatasetDirectory
 from trivet.runs.events import Stopped
+from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason, RunState
 from trivet.tasks.work import RunResult, UnitResult
 from trivet.workflows import history, version1
@@ -31,6 +32,7 @@ class Ended:
     refused: Mapping[str, str]
     failed: Sequence[UnitResult]
     strangers: Sequence[str]
+    notes: Sequence[Problem] = ()
 
 
 def choose(progress: JobProgress, step: int) -> tuple[int, Selection]:
@@ -86,7 +88,9 @@ def conclude(progress: JobProgress, step: int, results: Sequence[UnitResult], st
     if call.task.document.kind == V1:
         metadata = carried.metadata if applied.metadata is None else applied.metadata
         version1.tell(progress.job, step, progress.request.workflow.steps[step], call, metadata, result.state)
-    return Ended(result, version.head.number, len(version.images), applied.refused, failed, applied.strangers)
+    return Ended(
+        result, version.head.number, len(version.images), applied.refused, failed, applied.strangers, applied.notes
+    )
 
 
 def _in_the_beginning(progress: JobProgress, dataset: DatasetDirectory, images: ImageList) -> Carried:

@@ -14,6 +14,7 @@ from trivet.datasets.filters import AttributeFilters, TypeFilters, matching
 from trivet.datasets.imagelist import ImageList
 from trivet.datasets.images import Image
 from trivet.tasks.call import Call
+from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Task
 from trivet.tasks.values import Value
@@ -26,7 +27,8 @@ class Applied:
 
     ``results`` are those of the units, now failed ones for the outputs that were refused; ``refused`` says why, by
     unit. ``strangers`` are origins from which nothing was inherited, as they are not in the list.
-    ``metadata`` are those of version 1 afterwards, None where they stay as they are.
+    ``metadata`` are those of version 1 afterwards, None where they stay as they are; ``notes`` are what else is to be
+    said of version 1.
     """
 
     images: dict[str, Image]
@@ -35,6 +37,7 @@ class Applied:
     refused: Mapping[str, str]
     strangers: Sequence[str]
     metadata: Mapping[str, Any] | None = None
+    notes: tuple[Problem, ...] = ()
 
 
 def flow_step(task: Task, type_filters: TypeFilters) -> flow.Step:

@@ -78,7 +78,7 @@ def apply(call: Call, results: Sequence[UnitResult], images: ImageList, zarr_dir
     result = conclude(call, results)
     after = cast("Mapping[str, Any]", result.outputs[METADATA])
     if result.state is not RunState.FINISHED:
-        return Applied(dict(images), imagelist.default_update(()), tuple(results), {}, ())
+        return Applied(dict(images), imagelist.default_update(()), tuple(results), {}, (), notes=result.problems)
     try:
         changes = listing.changes(before, after, images, zarr_dir)
         made = imagelist.apply(images, changes, zarr_dir)
@@ -90,4 +90,4 @@ def apply(call: Call, results: Sequence[UnitResult], images: ImageList, zarr_dir
             for one in results
         )
         return Applied(dict(images), imagelist.default_update(()), tuple(failed), refused, ())
-    return Applied(made, changes, tuple(results), {}, imagelist.strangers(images, changes), after)
+    return Applied(made, changes, tuple(results), {}, imagelist.strangers(images, changes), after, result.problems)
