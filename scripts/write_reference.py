@@ -28,6 +28,8 @@ ROOMS = {
     "F": "Fractal",
     "P": "Task packages",
     "D": "Datasets",
+    "W": "Workflow files, and what is looked at before a job",
+    "J": "Jobs",
     "S": "SLURM",
     "X": "Conversions between contracts",
     "R": "Trivet's own command",

@@ -230,6 +230,7 @@ def test_a_dataset_file_is_imported_and_never_over_another(lab: Lab) -> None:
         (("--zarr-dir", "z", "--first", "1", "--last", "0"), "comes after"),
         (("--zarr-dir", "z", "--only", "failing"), "no status"),
         (("--zarr-dir", "z", "--retries", "-1"), "--retries"),
+        (("--zarr-dir", "z", "--engine", "lokal"), "did you mean `local`?"),
     ],
 )
 def test_wrong_words_are_told_with_exit_code_2(lab: Lab, words: tuple[str, ...], told: str) -> None:

@@ -46,6 +46,14 @@ def test_without_a_terminal_there_is_a_line_now_and_then(clock: None, job: JobDi
     assert re.fullmatch(r"j1  step 0 (\d+) of 40 units, 2 failed, [\d.]+/s, .+ left", told[-1])
 
 
+def test_what_does_not_change_is_told_once(clock: None, job: JobDirectory, capsys: Capture) -> None:
+    watcher = JobWatcher(job)
+    watcher.step_started(0, "Mark", 3)
+    for _ in range(100):
+        watcher.progress(0, 1, 0, 3)
+    assert len(capsys.readouterr().err.splitlines()) == 3
+
+
 def test_on_a_terminal_a_table_is_drawn_over_itself_and_taken_away(
     clock: None, job: JobDirectory, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

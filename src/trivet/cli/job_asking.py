@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from trivet.cli.dataset_files import content_of, images_in
-from trivet.cli.dataset_words import EXISTS, filters, guarded, opened, pair, tell, url_of
+from trivet.cli.dataset_words import EXISTS, filters, guarded, opened, pair, strange, tell, url_of
 from trivet.cli.job_words import step_of
 from trivet.contracts.fractal.v1.manifest import GATHER
 from trivet.contracts.fractal.workflows import WorkflowFile, parse
@@ -24,7 +24,8 @@ from trivet.datasets.statuses import STATUS
 from trivet.records import home
 from trivet.records.datasets import DatasetDirectory, find
 from trivet.runs.options import Options
-from trivet.tasks.problem import Problem, ProblemsError, has_errors
+from trivet.runs.start import ENGINES, KUBERNETES
+from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
 from trivet.workflows import history, preflight, resolving
 from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, filters_before
@@ -145,6 +146,8 @@ def _asked(found: Sequence[Found], file: WorkflowFile, dataset: Chosen, given: d
             tell(
                 [Problem("W050", f"as the steps before {names[first]} leave it, images have {told}", "info", hint=hint)]
             )
+    if images:
+        tell(strange(images, (), attributes))
     if given["only"]:
         attributes[STATUS] = given["only"]
     return Asked(
@@ -171,6 +174,9 @@ def _statuses(dataset: Chosen, workflow: str, order: int, tasks: Sequence[str]) 
 
 def _options(given: dict[str, Any]) -> Options:
     names = ("engine", "slots", "cpus", "memory", "gpus", "time_limit", "grace", "retries", "cold")
+    engines = [name for name in ENGINES if name != KUBERNETES]
+    if given["engine"] not in engines:
+        raise click.UsageError(f"jobs have no engine `{given['engine']}`; {closest(given['engine'], engines)}")
     site = given["site"] and str(Path(given["site"]).absolute())
     try:
         return Options(site=site, **{name: given[name] for name in names})

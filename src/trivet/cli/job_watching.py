@@ -18,13 +18,14 @@ from trivet.workflows.reporting import JobReporter, JobResult
 
 @dataclass(slots=True)
 class _Row:
-    """A step as it is shown; times are those of `time.monotonic`."""
+    """A step as it is shown; times are those of `time.monotonic`, ``told`` the last numbers of units in a line."""
 
     name: str
     images: int = 0
     done: int = 0
     failed: int = 0
     total: int = 0
+    told: tuple[int, int] = (0, 0)
     begun: float | None = None
     ended: float | None = None
 
@@ -77,7 +78,8 @@ class JobWatcher(JobReporter):
         self._told = now
         if self._terminal:
             self._draw()
-        elif total > 1:
+        elif total > 1 and (done, failed) != row.told:
+            row.told = (done, failed)
             _, bad, speed = row.words(now)
             say(f"{self._job.id}  step {step} " + ", ".join(filter(None, [f"{done} of {total} units", bad, speed])))
 
