@@ -29,7 +29,6 @@ ROOMS = {
     "P": "Task packages",
     "D": "Datasets",
     "W": "Workflow files, and what is looked at before a job",
-    "J": "Jobs",
     "S": "SLURM",
     "X": "Conversions between contracts",
     "R": "Trivet's own command",

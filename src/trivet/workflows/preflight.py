@@ -23,7 +23,7 @@ from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, select
 
 INACTIVE, STRICT, UNUSED, DISK, DIRECTORY = "W024", "W034", "W043", "W047", "W049"
-SHARED, OCCUPIED = "D004", "J001"
+SHARED, OCCUPIED = "D004", "W060"
 """Codes of problems: an inactive package, schemas that refused something, something given that is not used, a full
 disk, a directory that can't be used, or that another dataset has its images in; a dataset with a job already."""
 
