@@ -255,6 +255,12 @@ def test_a_mixture_of_types_and_images_that_are_gone_are_told(bench: Bench) -> N
     assert bench.told(task("Blur", **GOOD), images=images) == [("W044", "warning", ()), ("W046", "warning", ())]
 
 
+def test_of_many_images_a_part_is_looked_for(bench: Bench) -> None:
+    images = {f"{bench.zarr_dir}/{n}": Image(f"{bench.zarr_dir}/{n}") for n in range(100_000)}
+    problem = only(bench.look(task("Blur", **GOOD), images=images).problems)
+    assert problem.message.startswith("Blur: 1000 of 1000 looked-at images are not there")
+
+
 def test_images_that_the_step_before_has_not_processed_are_told(bench: Bench) -> None:
     images = bench.images({}, {})
     entries = task("Blur", **GOOD), task("Blur", **GOOD, alias="Again")
