@@ -256,7 +256,7 @@ def test_jobs_that_wait_for_ever(watch: Watch) -> None:
     dependent = {"extra_lines": [f"#SBATCH --dependency=afterok:{other}"]}
     watch.engine.submit([shell("run/long/1", "exit 0", meta={"time": "99:00:00"})])
     watch.engine.submit([shell("run/dependent/1", "exit 0", meta=dependent)])
-    waited(watch, "run/long/1", "for ever: it asks for more than its partition allows")
+    waited(watch, "run/long/1", "for ever: it asks for more")
     waited(watch, "run/dependent/1", "waits for another job to end")
     say("scancel", other)
     waited(watch, "run/dependent/1", "DependencyNeverSatisfied")

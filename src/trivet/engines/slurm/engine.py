@@ -127,4 +127,6 @@ class SlurmEngine:
 
         traceback.print_exception(error)
         message = f"the engine failed ({type(error).__name__}: {error}); its jobs may still run"
-        self.events.put([Ended(id, Outcome(None, reason=Reason.LOST, message=message)) for id in self._desk.unended()])
+        self.events.put(
+            [Ended(id, Outcome(None, reason=Reason.LOST, message=message)) for id in self._desk.telling.living()]
+        )

@@ -42,6 +42,11 @@ class Job:
         return self.submission.name(self.element)
 
     @property
+    def unwanted(self) -> bool:
+        """Everything that is left of it is to end."""
+        return self.cancelled.issuperset(self.open)
+
+    @property
     def done(self) -> bool:
         """Nothing is to be expected of it any more."""
         return not self.open and not self.held
@@ -133,3 +138,42 @@ class Job:
         except OSError:
             return None
         return LogPart(self._relative(path), 0, size) if size else None
+
+
+class Jobs:
+    """The jobs of which something is expected."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[tuple[str, int], Job] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._jobs)
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(self._jobs.values())
+
+    def add(self, job: Job) -> None:
+        """Take a job, with the wishes about it where it was known before."""
+        key = (job.submission.token, job.element)
+        before = self._jobs.get(key)
+        if before is not None:
+            job.cancelled, job.force_at = before.cancelled, before.force_at
+        self._jobs[key] = job
+
+    def get(self, key: tuple[str, int]) -> Job | None:
+        """The job of a submission's token and an element."""
+        return self._jobs.get(key)
+
+    def of(self, found: Submission) -> list[Job]:
+        """The jobs of a submission."""
+        keys = ((found.token, element) for element in range(len(found.elements)))
+        return [self._jobs[key] for key in keys if key in self._jobs]
+
+    def drop(self, found: Submission) -> None:
+        """Forget the jobs of a submission."""
+        for job in self.of(found):
+            del self._jobs[found.token, job.element]
+
+    def sweep(self) -> None:
+        """Forget those of which nothing is expected any more."""
+        self._jobs = {key: job for key, job in self._jobs.items() if not job.done}

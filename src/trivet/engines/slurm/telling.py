@@ -1,0 +1,84 @@
+"""What the driver is told of attempts: in order, each thing once, and only of those it has asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from queue import SimpleQueue
+
+from trivet.engines import Accepted, Ended, EngineEvent, Started, Waiting
+from trivet.engines.slurm.submission import Submission
+from trivet.tasks.states import Reason
+from trivet.tasks.work import AttemptId, Outcome
+
+_TAKEN, _ACCEPTED, _STARTED, _ENDED = range(4)
+
+
+class Telling:
+    """Puts events on the queue of an engine."""
+
+    def __init__(self, events: SimpleQueue[Sequence[EngineEvent]]) -> None:
+        self._events = events
+        self._stages: dict[AttemptId, int] = {}
+        self._said: dict[str, str] = {}
+
+    def take(self, id: AttemptId) -> bool:
+        """From now on the driver is told of this attempt; False if it was before."""
+        if id in self._stages:
+            return False
+        self._stages[id] = _TAKEN
+        return True
+
+    def knows(self, id: AttemptId) -> bool:
+        """Whether the driver is told of it."""
+        return id in self._stages
+
+    def lives(self, id: AttemptId) -> bool:
+        """Whether the driver has asked for it and was not told of its end."""
+        return self._stages.get(id, _ENDED) < _ENDED
+
+    def living(self) -> list[AttemptId]:
+        """All whose end is still to be told."""
+        return [id for id, stage in self._stages.items() if stage < _ENDED]
+
+    def accepted(self, ids: Iterable[AttemptId], handle: str) -> None:
+        """SLURM has them, in the job of that name."""
+        self.tell([Accepted(id, handle) for id in ids])
+
+    def waits(self, id: AttemptId, message: str) -> None:
+        """It waits, whether SLURM has it already or not."""
+        self.tell([Accepted(id), Waiting(id, message)])
+
+    def all_wait(self, found: Submission, message: str) -> None:
+        """What a submission waits for, once, by the first of its attempts that has not started."""
+        if self._said.get(found.token) == message:
+            return
+        waiting = (id for ids in found.elements for id in ids if self._stages.get(id, _ENDED) < _STARTED)
+        first = next(waiting, None)
+        if first is not None:
+            self._said[found.token] = message
+            self.waits(first, message)
+
+    def refused(self, ids: Iterable[AttemptId], message: str) -> None:
+        """They never start."""
+        outcome = Outcome(None, reason=Reason.SUBMIT_ERROR, message=message)
+        self.tell([Ended(id, outcome) for id in ids])
+
+    def tell(self, news: Iterable[EngineEvent]) -> None:
+        """Put on the queue what is new."""
+        told: list[EngineEvent] = []
+        for event in news:
+            stage = self._stages.get(event.id, _ENDED)
+            if stage == _ENDED:
+                continue
+            if isinstance(event, Waiting):
+                if stage < _STARTED:
+                    told.append(event)
+                continue
+            reached = _ENDED if isinstance(event, Ended) else _STARTED if isinstance(event, Started) else _ACCEPTED
+            if reached > stage:
+                if stage == _TAKEN and reached == _STARTED:
+                    told.append(Accepted(event.id))
+                self._stages[event.id] = reached
+                told.append(event)
+        if told:
+            self._events.put(told)

@@ -1,0 +1,163 @@
+"""Looking after jobs: at their records often, at SLURM's list seldom; and what is concluded when they are over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from trivet.engines import EngineEvent
+from trivet.engines.slurm.commands import Commands, Row, SlurmError, spans
+from trivet.engines.slurm.job import Job, Jobs
+from trivet.engines.slurm.pace import Pace
+from trivet.engines.slurm.reasons import ACTIVE, UNKNOWN, WAITING, Final, waiting
+from trivet.engines.slurm.submission import Submission
+from trivet.engines.slurm.telling import Telling
+
+LOOKS = (0.1, 2.0)
+"""Shortest and longest time between two looks at records, in seconds."""
+SETTLE = 1.0
+"""Seconds that a record may need to be seen here after SLURM has said that its job is over."""
+FORCE = 15.0
+"""Seconds after which a job is cancelled that has not ended what it was asked to."""
+SOON = 0.2
+
+
+class Watching:
+    """``polls``: shortest and longest time between two looks at SLURM's list, in seconds."""
+
+    def __init__(self, commands: Commands, jobs: Jobs, telling: Telling, polls: tuple[float, float]) -> None:
+        self._commands, self._jobs, self._telling = commands, jobs, telling
+        self._records, self._list = Pace(*LOOKS), Pace(*polls)
+        self._accounting: bool | None = None
+
+    @property
+    def due(self) -> float:
+        """When to look again, in monotonic seconds."""
+        if not self._jobs:
+            return float("inf")
+        settled = min((job.settled_at for job in self._jobs if job.final is not None), default=float("inf"))
+        return min(self._records.due, self._list.due, settled)
+
+    def hurry(self) -> None:
+        """There are new jobs, or new wishes about them."""
+        self._records.hurry(time.monotonic())
+        self._list.hurry(time.monotonic())
+
+    def look(self) -> bool:
+        """Look at what is due; True when SLURM's list was asked, and answered."""
+        answered = False
+        if self._records.due <= time.monotonic():
+            self._look_at_records()
+        if self._list.due <= time.monotonic() and self._jobs:
+            answered = self._look_at_list()
+        self._conclude()
+        return answered
+
+    def cancel(self, waits: dict[str, list[int]], pending: bool) -> None:
+        """Let SLURM cancel elements of arrays; only those that wait, if ``pending``."""
+        if waits:
+            with suppress(SlurmError):  # asked again, by force, when nothing has come of it
+                names = [f"{array}_[{spans(numbers)}]" for array, numbers in waits.items()]
+                self._commands.cancel(names, pending)
+            self._list.due = min(self._list.due, time.monotonic() + SOON)
+
+    def _look_at_records(self) -> None:
+        news: list[EngineEvent] = []
+        seen: set[str] = set()
+        for job in self._jobs:
+            found = job.submission
+            if found.token not in seen:
+                seen.add(found.token)
+                with suppress(OSError):
+                    found.look()
+            if job.element in found.records and not job.over:
+                news += job.read()
+                if job.told:
+                    self._list.hurry(time.monotonic())
+        self._telling.tell(news)
+        if news:
+            self._records.interval = self._records.shortest
+        self._records.looked(time.monotonic())
+        self._jobs.sweep()
+
+    def _look_at_list(self) -> bool:
+        arrays = dict.fromkeys(job.submission.job for job in self._jobs if job.submission.job is not None)
+        answered = True
+        if arrays:
+            try:
+                ended = self._sort(self._commands.jobs(arrays))
+                if ended:
+                    self._ask_about(ended)
+            except SlurmError as error:
+                answered = False
+                for found in {job.submission.token: job.submission for job in self._jobs}.values():
+                    self._telling.all_wait(found, f"SLURM does not answer, it will be asked again: {error}")
+        self._list.looked(time.monotonic())
+        return answered
+
+    def _sort(self, rows: Sequence[Row]) -> list[Job]:
+        """Take what SLURM's list says; the jobs of which it does not say enough."""
+        states = {(row.array, element): row for row in rows for element in row.elements}
+        rest = {row.array: row for row in rows if row.rest}
+        known = {row.array for row in rows}
+        unclear: list[Job] = []
+        forced: dict[str, list[int]] = {}
+        why: dict[str, tuple[Submission, str]] = {}
+        now = time.monotonic()
+        for job in self._jobs:
+            array = job.submission.job
+            if array is None or job.final is not None:
+                continue
+            row = states.get((array, job.element)) or rest.get(array)
+            if row is None and array in known and not job.begun:
+                self._over(job, Final("CANCELLED"))  # SLURM forgets those at once
+            elif row is None:
+                unclear.append(job)
+            elif row.state in WAITING and job.begun:
+                self._over(job, Final("REQUEUED"))
+                forced.setdefault(array, []).append(job.element)
+            elif row.state in WAITING:
+                why.setdefault(array, (job.submission, waiting(array, row.reason)))
+            elif row.state not in ACTIVE:
+                began = bool(row.nodes) and row.nodes != "None assigned"
+                self._over(job, Final(row.state), SETTLE if began else 0.0)
+                if row.state in ("FAILED", "CANCELLED") and not job.unwanted:
+                    unclear.append(job)
+            elif job.force_at < now and job.unwanted:
+                job.force_at = now + FORCE
+                forced.setdefault(array, []).append(job.element)
+        for found, message in why.values():
+            self._telling.all_wait(found, message)
+        self.cancel(forced, pending=False)
+        return unclear
+
+    def _ask_about(self, jobs: list[Job]) -> None:
+        """What the list does not say: how jobs failed, and how those did that it has forgotten. Raises SlurmError."""
+        if self._accounting is None:
+            self._accounting = self._commands.cluster().accounting
+        found = self._commands.finals([job.name for job in jobs], self._accounting)
+        for job in jobs:
+            final = found.get(job.name)
+            if final is not None and final.state in ACTIVE:
+                continue
+            final = final or job.final or Final(UNKNOWN)
+            self._over(job, final._replace(said=job.submission.printed(job.element)))
+
+    def _over(self, job: Job, final: Final, settle: float = SETTLE) -> None:
+        if job.final is None:
+            job.settled_at = time.monotonic() + settle
+        job.final = final
+
+    def _conclude(self) -> None:
+        """Say what became of units whose jobs are over, after a last look at what the jobs have left."""
+        now = time.monotonic()
+        for job in [one for one in self._jobs if one.settled_at <= now]:
+            assert job.final is not None  # noqa: S101 (settled)
+            job.submission.refresh()
+            self._telling.tell(job.read())
+            if job.open and job.final.state not in ("COMPLETED", "CANCELLED"):
+                with suppress(OSError):  # a runner on a node that only seemed dead must write nothing any more
+                    job.submission.cancel(job.element, list(job.open), 0.0)
+            self._telling.tell(list(job.conclude(job.final)))
+        self._jobs.sweep()
