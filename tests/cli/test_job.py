@@ -314,3 +314,19 @@ def test_a_job_nobody_knows_is_told(lab: Lab) -> None:
         assert answer.returncode == 1
         assert "there is no job" in answer.stderr
         assert "Traceback" not in answer.stderr
+
+
+def test_a_workflow_file_is_checked_with_line_and_column_and_is_no_task(trivet: Trivet, tmp_path: Path) -> None:
+    old = {"name": "W", "task_list": [step("Mark", input_filters={"attributes": {}, "types": {"is_3D": True}})]}
+    good, bad = written(tmp_path / "good.json", old), written(tmp_path / "bad.json", {**old, "task_list": [{"tsk": 1}]})
+    assert trivet("check", good).stdout == f"ok fractal workflow {good}\n"
+    answer = trivet("fractal", "workflow", good)
+    assert json.loads(answer.stdout)["task_list"][0]["type_filters"] == {"is_3D": True}
+    bad.write_text(good.read_text().replace('"args', '"arg').replace('"version"', '"vershun"'))
+    for words in (("check", bad), ("fractal", "workflow", bad)):
+        answer = trivet(*words)
+        assert answer.returncode == 1
+        assert "W003 unknown field `vershun`" in answer.stdout + answer.stderr
+    answer = trivet("run", good)
+    assert answer.returncode == 1
+    assert "trivet job run" in answer.stderr
