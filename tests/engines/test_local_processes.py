@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,37 @@ class TestLocalProcesses(EngineTests):
             again.close()
         finally:
             subprocess.run(["umount", "-l", directory], check=True)
+
+
+@linux
+class TestWarmProcesses(TestLocalProcesses):
+    """Everything once more with units that are forked of a Python process, and become the shell they are to be."""
+
+    @pytest.fixture(autouse=True)
+    def every_unit_is_forked(self, tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setattr("trivet.engines.messages.WORTH", 1)
+        self.become = tmp_path / "become.py"
+        self.become.write_text(
+            "import os, sys\n"
+            "from signal import SIG_DFL, SIGPIPE, SIGXFSZ, signal\n"
+            "signal(SIGPIPE, SIG_DFL), signal(SIGXFSZ, SIG_DFL)  # Python ignores them\n"
+            "os.execvp(sys.argv[1], sys.argv[1:])\n"
+        )
+        yield
+        record = directory / "worker" / "record.jsonl"
+        if record.is_file():
+            assert '["cold"' not in record.read_text()
+
+    def invocation(self, *argv: str, **fields: Any) -> Invocation:
+        if argv[0] == "sh" and "environment" not in fields:
+            return Invocation(Environment(), (sys.executable, str(self.become), *argv), warm=True, **fields)
+        return super().invocation(*argv, **fields)
+
+    def test_too_many_arguments(self, watch: Watch) -> None:
+        pytest.skip("what is too long for one message is started cold, and told of by what the script does with it")
+
+    def test_small_units_do_not_look_like_the_driver(self, watch: Watch) -> None:
+        pytest.skip("an interpreter is not small")
 
 
 # --- Parts of the worker ------------------------------------------------------------------------------------------

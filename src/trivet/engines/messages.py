@@ -14,6 +14,8 @@ from trivet.tasks.task import Environment
 from trivet.tasks.work import Invocation, LogPart, Outcome
 
 BATCH = 500
+WORTH = 2
+"""So many units of one script make it worth to import its modules ahead."""
 
 
 def batches(attempts: Sequence[Attempt], directory: str) -> Iterator[tuple[dict[str, Any], list[Any]]]:
@@ -66,7 +68,7 @@ def _common(invocation: Invocation) -> dict[str, Any]:
     if invocation.resources.gpus:
         common["gpus"] = invocation.resources.gpus
     if invocation.warm:
-        common["warm"] = True
+        common["warm"] = WORTH
     if invocation.mounts:
         common["reads"] = [mount.source for mount in invocation.mounts]
     return common

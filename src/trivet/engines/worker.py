@@ -118,7 +118,7 @@ class Worker:
         _, common, argv, _, _ = next(iter(lane.jobs.values()))
         if common.kind is None or len(argv) < 2:
             return False
-        return self.units.importing(common, argv, more=len(lane.jobs) > 1, poll=self.poll)
+        return self.units.importing(common, argv, more=len(lane.jobs) >= common.worth, poll=self.poll)
 
     # --- The driver ---------------------------------------------------------------------------------------------
 

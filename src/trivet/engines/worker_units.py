@@ -42,12 +42,13 @@ class Refused(Exception):
 class Common:
     """What many units share: environment, limits, needs, and the paths that must be readable.
 
-    ``kind`` is None, or the environment as a key: units of one script that have it equal may be forked of one process.
+    ``kind`` is None, or the environment as a key: units of one script that have it equal may be forked of one process,
+    when there are at least ``worth`` of them.
     """
 
     __slots__ = (
         *("demand", "env", "forwards", "grace", "kind", "memory"),
-        *("own_devices", "path", "reads", "time_limit"),
+        *("own_devices", "path", "reads", "time_limit", "worth"),
     )
 
     def __init__(self, base: dict[bytes, bytes], fields: dict[str, Any]) -> None:
@@ -59,8 +60,8 @@ class Common:
         self.reads: list[str] = fields.get("reads", ())
         self.demand = demand_of(fields)
         self.own_devices = DEVICES in self.env
-        warm = fields.get("warm") and not self.demand[2]
-        self.kind: Any = frozenset(self.env.items()) if warm else None
+        self.worth: int = fields.get("warm", 0) if not self.demand[2] else 0
+        self.kind: Any = frozenset(self.env.items()) if self.worth else None
         self.forwards: bool = fields.get("forwards", False)
 
 

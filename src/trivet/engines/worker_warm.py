@@ -31,6 +31,9 @@ SAYS_AT_MOST = 1 << 20
 MARK, ROOM = b"TRIVET_ATTEMPT=", 1000
 GPU = (b"/libcuda.so", b"/dev/nvidia", b"/libamdhip64.so", b"/dev/kfd")
 MODULES = sys.modules
+HARMLESS = {"jemalloc_bg_thd", "polars-ooc-clea"}
+"""Threads a fork can do without: an allocator's, which it starts again itself after a fork, and the one by which polars
+deletes files it has spilled (it starts all others when it has work for them)."""
 
 
 class Cold(Exception):
@@ -181,6 +184,16 @@ def descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))
 
 
+def threads() -> set[str]:
+    """The names of this process's threads, but for the first."""
+    names = set()
+    for number in os.listdir("/proc/self/task"):
+        if int(number) != os.getpid():
+            with open("/proc/self/task/%s/comm" % number) as file:
+                names.add(file.read().strip())
+    return names
+
+
 def prepare(script: str) -> None:
     """Import ahead, and make sure that nobody can tell. Raises Cold."""
     main, path = MODULES["__main__"], list(sys.path)
@@ -207,8 +220,9 @@ def prepare(script: str) -> None:
     watch.judge()
     if random.getstate() != state:
         raise Cold("its imports use random numbers")
-    if len(os.listdir("/proc/self/task")) > 1:
-        raise Cold("its imports start threads")
+    extra = threads() - HARMLESS
+    if extra:
+        raise Cold("its imports start threads: " + ", ".join(sorted(extra)))
     if descriptors() != files:
         raise Cold("its imports leave files or sockets open")
     torch = MODULES.get("torch")
@@ -328,6 +342,29 @@ def start_anew() -> None:
         process.current_process().authkey = os.urandom(32)
 
 
+def freeze() -> bool:
+    """Keep the garbage collector of units away from what was imported: it would copy every page in every unit.
+
+    What is frozen is not finalized either, so the main module must be made anew, and nobody may know the old one.
+    """
+    gc.collect()
+    main = MODULES["__main__"]
+    alone = all(one is MODULES or hasattr(one, "f_code") for one in gc.get_referrers(main))
+    if alone:
+        gc.freeze()
+    return alone
+
+
+def renew_main() -> None:
+    """Let the main module be an object that the garbage collector knows."""
+    old = MODULES["__main__"]
+    new = type(old)("__main__")
+    new.__dict__.update(old.__dict__)
+    for name in ("__main__", "__mp_main__"):  # the second is what multiprocessing calls it
+        if MODULES.get(name) is old:
+            MODULES[name] = new
+
+
 # --- In place of sitecustomize ------------------------------------------------------------------------------------
 
 
@@ -367,8 +404,7 @@ def main() -> None:
         if MODULES["site"].ENABLE_USER_SITE and find("usercustomize") is not None:
             raise Cold("there is a usercustomize")
         prepare(script)
-        gc.collect()
-        gc.freeze()
+        frozen = freeze()
         channel.send(b"ready")
         serve(channel, script)
     except Cold as reason:
@@ -377,6 +413,8 @@ def main() -> None:
     except BaseException as error:
         channel.send(b"cold " + repr(error).encode("utf-8", "replace")[:1000])
         os._exit(0)
+    if frozen:
+        renew_main()
     if other is None:
         raise ImportError("No module named 'sitecustomize'", name="sitecustomize")
 
