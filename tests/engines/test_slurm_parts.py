@@ -178,10 +178,10 @@ def test_a_site_with_faults(tmp_path: Path) -> None:
         ("S003", ("default_slurm_config", "mem")),
     }
     assert {problem.file for problem in caught.value.problems} == {str(path)}
-    path.write_text("a = 1\nb = [\n")
+    path.write_text("a = 1\nb = = 2\n")
     with pytest.raises(ProblemsError) as caught:
         load_site(path)
-    assert caught.value.problems[0].line is not None
+    assert caught.value.problems[0].line == 2
     with pytest.raises(ProblemsError, match="can't be read"):
         load_site(tmp_path / "absent.toml")
 
