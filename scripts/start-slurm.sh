@@ -150,15 +150,17 @@ MinRAMSpace=30
 CONF
 
 if [ "$accounting" != no ]; then
-    if [ ! -d mariadb/mysql ]; then
-        install -d -o mysql -g mysql mariadb
-        mariadb-install-db --no-defaults --user=mysql --datadir="$home/mariadb" --auth-root-authentication-method=socket \
+    # It runs as a user of its own, who may not get into the place.
+    database=/var/tmp/trivet-slurm-$port
+    if [ ! -d "$database/mysql" ]; then
+        install -d -o mysql -g mysql "$database"
+        mariadb-install-db --no-defaults --user=mysql --datadir="$database" --auth-root-authentication-method=socket \
             --skip-test-db >log/mariadb 2>&1 || fail "no database could be made: see $home/log/mariadb"
     fi
-    sql() { mariadb --no-defaults -S "$home/mariadb/socket" "$@"; }
+    sql() { mariadb --no-defaults -S "$database/socket" "$@"; }
     if ! sql -e 'SELECT 1' >/dev/null 2>&1; then
-        setsid mariadbd --no-defaults --user=mysql --datadir="$home/mariadb" --socket="$home/mariadb/socket" \
-            --pid-file="$home/mariadb/pid" --port=$((port + 2)) --bind-address=127.0.0.1 --skip-name-resolve \
+        setsid mariadbd --no-defaults --user=mysql --datadir="$database" --socket="$database/socket" \
+            --pid-file="$database/pid" --port=$((port + 2)) --bind-address=127.0.0.1 --skip-name-resolve \
             --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=0 >>log/mariadb 2>&1 </dev/null &
         patiently sql -e 'SELECT 1' || fail "MariaDB does not answer: see $home/log/mariadb"
     fi

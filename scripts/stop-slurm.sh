@@ -17,8 +17,8 @@ timeout 10 scancel --user=root >/dev/null 2>&1
 for group in /sys/fs/cgroup/freezer/slurm_t"${port}"n* /sys/fs/cgroup/memory/slurm_t"${port}"n*; do
     [ -d "$group" ] && find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null
 done
-for file in "$home"/pid/t* "$home/pid/slurmctld" "$home/pid/slurmdbd" "$home/mariadb/pid"; do end "$file"; done
+for file in "$home"/pid/t* "$home/pid/slurmctld" "$home/pid/slurmdbd" "/var/tmp/trivet-slurm-$port/pid"; do end "$file"; done
 for group in /sys/fs/cgroup/*/slurm_t"${port}"n*; do
     [ -d "$group" ] && find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
 done
-rm -rf "$home"
+rm -rf "$home" "/var/tmp/trivet-slurm-$port"

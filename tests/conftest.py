@@ -93,6 +93,12 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield from _cluster(tmp_path_factory.mktemp("slurm"), "no")
 
 
+@pytest.fixture(scope="module")
+def slurm_with_accounting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Such a cluster that keeps accounts, in the place of the other while it is there."""
+    yield from _cluster(tmp_path_factory.mktemp("slurm-accounting"), "yes")
+
+
 def _cluster(home: Path, accounting: str) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRIVET_SLURM", str(home))
