@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]
 import _socket
+import atexit
 import gc
 import os
 import random
@@ -34,6 +35,9 @@ MODULES = sys.modules
 HARMLESS = {"jemalloc_bg_thd", "polars-ooc-clea"}
 """Threads a fork can do without: an allocator's, which it starts again itself after a fork, and the one by which polars
 deletes files it has spilled (it starts all others when it has work for them)."""
+KEPT: list[Any] = []
+"""Libraries that the end of a unit leaves alone, first by name; it contains itself, so nobody takes it apart either."""
+KEPT.append(KEPT)
 
 
 class Cold(Exception):
@@ -262,9 +266,8 @@ def stamp(path: str) -> object:
 # --- Forking ------------------------------------------------------------------------------------------------------
 
 
-def serve(channel: Any, script: str) -> None:
+def serve(channel: Any, script: str, known: dict[str, object]) -> None:
     """Fork for each request; returns in units only."""
-    known = sources(script)
     said = os.pread(1, SAYS_AT_MOST, 0)
     while True:
         data, ancillary, _, _ = channel.recvmsg(1 << 20, _socket.CMSG_SPACE(4))
@@ -355,6 +358,21 @@ def freeze() -> bool:
     return alone
 
 
+def is_library(module: Any, watched: dict[str, object]) -> bool:
+    """Whether a module was read from a file that is not the script's own, nor ours."""
+    path = getattr(module, "__file__", None)
+    return isinstance(path, str) and path not in watched and path != __file__
+
+
+def keep() -> None:
+    """Hide libraries from the end of the interpreter, which would take them apart and so copy every page of theirs.
+
+    Called after everything else that was registered for the end. The script's own modules end as always.
+    """
+    for name in KEPT[1:]:
+        KEPT.append(MODULES.pop(name, None))
+
+
 def renew_main() -> None:
     """Let the main module be an object that the garbage collector knows."""
     old = MODULES["__main__"]
@@ -403,10 +421,15 @@ def main() -> None:
             __import__("sitecustomize")
         if MODULES["site"].ENABLE_USER_SITE and find("usercustomize") is not None:
             raise Cold("there is a usercustomize")
+        if atexit._ncallbacks() == 0:
+            atexit.register(keep)
         prepare(script)
+        known = sources(script)
         frozen = freeze()
+        if frozen:
+            KEPT.extend(name for name, module in MODULES.items() if is_library(module, known))
         channel.send(b"ready")
-        serve(channel, script)
+        serve(channel, script, known)
     except Cold as reason:
         channel.send(b"cold " + str(reason).encode("utf-8", "replace")[:1000])
         os._exit(0)
