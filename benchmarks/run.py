@@ -66,9 +66,16 @@ def manifests(quick: bool, full: bool) -> Iterable[Row]:
     return manifests.rows(5 if quick else 9)
 
 
+def slurm(quick: bool, full: bool) -> Iterable[Row]:
+    """Units on a cluster of three pretended nodes, against an array script by hand; forked units against cold ones."""
+    import slurm
+
+    return slurm.rows(quick)
+
+
 Part = Callable[[bool, bool], Iterable[Row]]
 PARTS: dict[str, Part] = {
-    part.__name__: part for part in (startup, engine, units, containers, channels, bundles, manifests)
+    part.__name__: part for part in (startup, engine, units, containers, channels, bundles, manifests, slurm)
 }
 
 

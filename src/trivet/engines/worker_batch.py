@@ -25,6 +25,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 if TYPE_CHECKING:
+    from trivet.engines.worker_capacity import DEVICES
     from trivet.engines.worker_link import Record, dumps
     from trivet.engines.worker_logs import Logs
     from trivet.engines.worker_memory import own_kills
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from trivet.engines.worker_units import Common, Refused, Running, Timers, Units, never_ran
     from trivet.engines.worker_words import STARTED_AGAIN, TOLD, UNWRITABLE
 else:
+    from worker_capacity import DEVICES
     from worker_link import Record, dumps
     from worker_logs import Logs
     from worker_memory import own_kills
@@ -70,6 +72,8 @@ class Batch:
         self.logs = Logs(scratch, scratch, submission["log_cap"])
         self.units = BatchUnits(place, submission["parallel"], self.logs, self.timers)
         base = {**os.environb, ENGINE: os.fsencode(place)}
+        if DEVICES in base:  # which Apptainer hands on to nobody unless it is told to
+            base.setdefault(b"APPTAINERENV_" + DEVICES, base[DEVICES])
         for name in THREADS:
             base.setdefault(name, b"%d" % submission["cpus"])
         self.queue: OrderedDict[str, tuple[Common, list[str], str, Optional[str]]] = OrderedDict()

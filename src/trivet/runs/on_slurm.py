@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from trivet.engines.slurm.check import check
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.engine import SlurmEngine
 from trivet.engines.slurm.grouping import groups
-from trivet.engines.slurm.programs import Programs, Say
+from trivet.engines.slurm.programs import ApptainerPrograms
 from trivet.engines.slurm.script import script
 from trivet.engines.slurm.site import Site
 from trivet.engines.slurm.site_file import default_site, load_site, site_file
@@ -24,7 +24,7 @@ from trivet.runs.options import Options
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.task import ContainerImage
-from trivet.tasks.work import AttemptDirectory, AttemptId, Outcome
+from trivet.tasks.work import AttemptDirectory
 
 SLURM = "slurm"
 UNUSABLE = "S009"
@@ -49,7 +49,7 @@ def site(options: Options, commands: Commands | None = None) -> Site:
 def engine(options: Options, directory: Path) -> Engine:
     """The engine for a run or job that keeps what it has to remember in ``directory``. Raises EngineError."""
     try:
-        return SlurmEngine(directory, site(options), options.slots, _containers(directory))
+        return SlurmEngine(directory, site(options), options.slots, ApptainerPrograms(directory, home() / "sif"))
     except ProblemsError as error:
         raise EngineError(str(error)) from None
 
@@ -122,20 +122,3 @@ def _without_apptainer(runtime: str | None) -> list[Problem]:
         hint = "images run on SLURM by Apptainer, which is needed here and on the nodes"
         return [Problem("B014", str(error), hint=hint)]
     return []
-
-
-def _containers(directory: Path) -> Programs:
-    """Containers as commands by Apptainer, whose files are in the home's cache, for all nodes to see."""
-
-    def convert(attempts: Sequence[Attempt], say: Say) -> tuple[Sequence[Attempt], Mapping[AttemptId, Outcome]]:
-        if not any(isinstance(one.invocation.program, ContainerImage) for one in attempts):
-            return attempts, {}
-        from trivet.engines.runtimes.apptainer import SifCache, containers_as_commands
-
-        cache = SifCache(home() / "sif")
-        try:
-            return containers_as_commands(attempts, cache, say)
-        finally:
-            cache.close()
-
-    return convert

@@ -52,6 +52,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         workdir=workdir,
         resources=call.task.resources,
         network=call.task.network,
+        title=call.task.name,
     )
 
 

@@ -67,6 +67,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         mounts=tuple(mounts),
         resources=task.resources,
         network=task.network,
+        title=task.name,
         notes=tuple(_unchecked(given)),
     )
 

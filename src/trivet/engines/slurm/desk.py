@@ -48,7 +48,7 @@ class Desk:
         self._slots, self._programs, self._log_cap = slots, programs, log_cap
         self._where: dict[AttemptId, tuple[Submission, int]] = {}
         self._jobs = Jobs()
-        self.telling = Telling(events)
+        self.telling = Telling(events, programs.outcome)
         self._sending = Sending(commands, self._jobs, self.telling)
         self._watching = Watching(commands, self._jobs, self.telling, polls)
         self._longest: dict[str, float | None] | None = None
@@ -82,7 +82,7 @@ class Desk:
         fresh = [one for one in attempts if not self._claim(one.id) and self.telling.take(one.id)]
         if not fresh:
             return
-        ready, never = self._programs(fresh, self.telling.waits)
+        ready, never = self._programs.commands(fresh, self.telling.waits)
         self.telling.tell(Ended(id, outcome) for id, outcome in never.items())
         self._ask_cluster()
         for members, group in groups(self._site, ready, self._slots, self._largest_array, self._longest or {}):

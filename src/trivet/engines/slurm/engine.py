@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from trivet.engines import Attempt, Capacity, Ended, EngineError, EngineEvent
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.desk import Desk
-from trivet.engines.slurm.programs import Programs, no_containers
+from trivet.engines.slurm.programs import NodePrograms, Programs
 from trivet.engines.slurm.site import Site
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Program
@@ -26,8 +26,8 @@ class SlurmEngine:
 
     ``directory`` takes logs and what is remembered; an engine made later for the same directory adopts what this one
     submitted. ``slots`` units of one submission run at once (None: as many as SLURM likes). ``programs`` makes
-    containers into plain commands. ``polls`` are the shortest and the longest time between two looks at SLURM's list,
-    in seconds. A unit's log keeps at most ``log_cap`` bytes, head and tail.
+    containers into plain commands (None: they are refused). ``polls`` are the shortest and the longest time between two
+    looks at SLURM's list, in seconds. A unit's log keeps at most ``log_cap`` bytes, head and tail.
 
     Units that ask for the same share an array, and jobs, as the site's batching says. Memory is limited for every unit
     that says how much it needs, and for the job by SLURM. Restarts by SLURM are never used: what it takes away ends as
@@ -41,7 +41,7 @@ class SlurmEngine:
         directory: Path,
         site: Site,
         slots: int | None = None,
-        programs: Programs = no_containers,
+        programs: Programs | None = None,
         log_cap: int = LOG_CAP,
         polls: tuple[float, float] = (1.0, 30.0),
         commands: Commands | None = None,
@@ -50,7 +50,9 @@ class SlurmEngine:
         self._directory = Path(directory).absolute()
         self._slots = slots
         self._commands = commands or Commands()
-        self._desk = Desk(self._directory, site, self._commands, self.events, slots, programs, log_cap, polls)
+        self._desk = Desk(
+            self._directory, site, self._commands, self.events, slots, programs or NodePrograms(), log_cap, polls
+        )
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
 
 from trivet.engines import Accepted, Ended, EngineEvent, Started, Waiting
@@ -14,10 +14,12 @@ _TAKEN, _ACCEPTED, _STARTED, _ENDED = range(4)
 
 
 class Telling:
-    """Puts events on the queue of an engine."""
+    """Puts events on the queue of an engine; ``meaning`` says what an outcome means, once for each."""
 
-    def __init__(self, events: SimpleQueue[Sequence[EngineEvent]]) -> None:
-        self._events = events
+    def __init__(
+        self, events: SimpleQueue[Sequence[EngineEvent]], meaning: Callable[[AttemptId, Outcome], Outcome]
+    ) -> None:
+        self._events, self._meaning = events, meaning
         self._stages: dict[AttemptId, int] = {}
         self._said: dict[str, str] = {}
 
@@ -79,6 +81,8 @@ class Telling:
                 if stage == _TAKEN and reached == _STARTED:
                     told.append(Accepted(event.id))
                 self._stages[event.id] = reached
+                if isinstance(event, Ended):
+                    event = Ended(event.id, self._meaning(event.id, event.outcome))
                 told.append(event)
         if told:
             self._events.put(told)

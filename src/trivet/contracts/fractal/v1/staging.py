@@ -45,6 +45,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         network=True,
         warm=commands.is_script(command) and not meta.get("needs_gpu"),
         meta=meta,
+        title=call.task.name,
     )
 
 

@@ -92,12 +92,17 @@ class ApptainerUnits:
                 )
 
     def _scratch(self, id: AttemptId, sif: Sif) -> Path:
-        place = scratch(self._directory, id)
-        while not place.exists():
-            with suppress(FileNotFoundError):  # the last one to end has removed what is above it
-                place.mkdir(parents=True, exist_ok=True)
-        (place / _IMAGE).write_text(sif.digest)
-        return place
+        return lay_out(self._directory, id, sif)
+
+
+def lay_out(directory: Path, id: AttemptId, sif: Sif) -> Path:
+    """Make the place of an attempt's temporary files, which `read` removes. Raises OSError."""
+    place = scratch(directory, id)
+    while not place.exists():
+        with suppress(FileNotFoundError):  # the last one to end has removed what is above it
+            place.mkdir(parents=True, exist_ok=True)
+    (place / _IMAGE).write_text(sif.digest)
+    return place
 
 
 def scratch(directory: Path, id: AttemptId) -> Path:
