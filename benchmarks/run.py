@@ -73,6 +73,13 @@ def slurm(quick: bool, full: bool) -> Iterable[Row]:
     return slurm.rows(quick)
 
 
+def warm(quick: bool, full: bool) -> Iterable[Row]:
+    """Units of a real Fractal task, warm against cold."""
+    import warm
+
+    return warm.rows(quick)
+
+
 Part = Callable[[bool, bool], Iterable[Row]]
 PARTS: dict[str, Part] = {
     part.__name__: part for part in (startup, engine, units, containers, channels, bundles, manifests, slurm)
