@@ -82,7 +82,7 @@ def warm(quick: bool, full: bool) -> Iterable[Row]:
 
 Part = Callable[[bool, bool], Iterable[Row]]
 PARTS: dict[str, Part] = {
-    part.__name__: part for part in (startup, engine, units, containers, channels, bundles, manifests, slurm)
+    part.__name__: part for part in (startup, engine, units, containers, channels, bundles, manifests, slurm, warm)
 }
 
 
