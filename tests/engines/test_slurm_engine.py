@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from trivet.engines import Engine
+from trivet.engines import Attempt, Engine
+from trivet.engines.runtimes import apptainer_status
 from trivet.engines.slurm.engine import SlurmEngine
+from trivet.engines.slurm.programs import ApptainerPrograms
 from trivet.engines.slurm.site import Site, read_site
 from trivet.tasks.problem import Problem
-from trivet.tasks.task import Environment
+from trivet.tasks.states import Reason
+from trivet.tasks.task import ContainerImage, Environment, Resources
 from trivet.tasks.work import Invocation
 from trivet.testing import EngineTests
+from trivet.testing.watching import Sign, Watch
 
 MIB = 1024 * 1024
 SITE = {
@@ -48,3 +53,60 @@ class TestSlurmEngine(EngineTests):
 
     def invocation(self, *argv: str, **fields: Any) -> Invocation:
         return Invocation(Environment(), argv, **fields)
+
+
+@pytest.fixture
+def containers(slurm: Path, directory: Path, tmp_path: Path) -> Iterator[Watch]:
+    """An engine whose containers run by Apptainer."""
+    if not apptainer_status().available:
+        pytest.skip(f"no Apptainer: {apptainer_status().reason}")
+    engine = SlurmEngine(directory, site(), programs=ApptainerPrograms(directory, tmp_path / "sif"), polls=POLLS)
+    yield Watch(engine)
+    engine.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    path = tmp_path / "engine"
+    path.mkdir()
+    return path
+
+
+def contained(id: str, image: ContainerImage, text: str, **fields: Any) -> Attempt:
+    return Attempt(id, Invocation(image, ("sh", "-c", text), **fields))
+
+
+@pytest.mark.slurm
+def test_containers_in_jobs(containers: Watch, directory: Path, busybox: ContainerImage) -> None:
+    grow = "x=0123456789abcdef; while :; do x=$x$x; done"
+    containers.engine.submit(
+        [
+            contained("run/speaks/1", busybox, "echo in $APPTAINER_NAME; exit 3"),
+            contained("run/grows/1", busybox, grow, resources=Resources(memory=64 * MIB)),
+            Attempt("run/nothing/1", Invocation(busybox, ("no-such-program",))),
+        ]
+    )
+    speaks, grows, nothing = containers.ended("run/speaks/1", "run/grows/1", "run/nothing/1")
+    assert (speaks.exit_code, speaks.reason) == (3, None)
+    assert speaks.image_digest
+    assert EngineTests.log(directory, speaks).startswith(b"in ")
+    assert grows.reason is Reason.OOM
+    assert nothing.reason is Reason.SUBMIT_ERROR
+    assert "Apptainer did not start it" in nothing.message
+    assert not (directory / "scratch").exists()
+
+
+@pytest.mark.slurm
+def test_a_container_is_cancelled(containers: Watch, tmp_path: Path, busybox: ContainerImage) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    sign = Sign(shared / "sign")
+    see = EngineTests.seeing(shared)
+    text = f"exec 3>{sign.path}; echo ready >&3; sleep 1000"
+    containers.engine.submit([contained("run/held/1", busybox, text, **see)])
+    assert sign.line() == "ready"
+    containers.engine.cancel(["run/held/1"], 1.0)
+    (outcome,) = containers.ended("run/held/1")
+    assert outcome.reason is Reason.CANCELLED
+    sign.gone()
+    sign.close()
