@@ -39,6 +39,9 @@ KEPT: list[Any] = []
 """Libraries that the end of a unit leaves alone, first by name; it contains itself, so nobody takes it apart either."""
 KEPT.append(KEPT)
 
+LATER = {"argparse": ("locale", "shutil")}
+"""What modules import when they are used, as every script does that has them."""
+
 
 class Cold(Exception):
     """The script's units must be processes of their own; the message says why."""
@@ -182,6 +185,8 @@ def import_ahead(script: str) -> None:
         except ImportError:
             if not may_fail:
                 raise
+    for name in [name for user, names in LATER.items() if user in MODULES for name in names]:
+        __import__(name)
 
 
 def descriptors() -> set[str]:
