@@ -80,9 +80,17 @@ def warm(quick: bool, full: bool) -> Iterable[Row]:
     return warm.rows(quick)
 
 
+def fractal(quick: bool, full: bool) -> Iterable[Row]:
+    """Trivial units of a Fractal task, forked or not, against xargs that starts the same script."""
+    import fractal_units
+
+    return fractal_units.rows(quick)
+
+
 Part = Callable[[bool, bool], Iterable[Row]]
 PARTS: dict[str, Part] = {
-    part.__name__: part for part in (startup, engine, units, containers, channels, bundles, manifests, slurm, warm)
+    part.__name__: part
+    for part in (startup, engine, units, containers, channels, bundles, manifests, fractal, slurm, warm)
 }
 
 
