@@ -21,14 +21,16 @@ Examples:
   trivet job show last
   trivet job show last --units 1 --failed
   trivet job show last --images 1
+  trivet job show last --efficiency
 """,
 )
 @click.argument("job")
 @click.option("--units", metavar="STEP", help="The units of a step, by its number or name.")
 @click.option("--failed", is_flag=True, help="With --units: only those that failed, with the end of their logs.")
 @click.option("--images", metavar="STEP", help="The status of every image at a step.")
+@click.option("--efficiency", is_flag=True, help="What units asked for and what they used, with advice for a next job.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(job: str, units: str | None, failed: bool, images: str | None, as_json: bool) -> int:
+def command(job: str, units: str | None, failed: bool, images: str | None, efficiency: bool, as_json: bool) -> int:
     """Show how a job went, or goes.
 
     JOB is its identifier, a clear part of it, or `last`. WARNINGS counts units in whose log the word stands.
@@ -37,11 +39,13 @@ def command(job: str, units: str | None, failed: bool, images: str | None, as_js
     from trivet.cli.job_words import found, step_of
     from trivet.workflows import history
 
-    if units is not None and images is not None:
-        raise click.UsageError("--units and --images show different things; give one of them")
+    if (units is not None) + (images is not None) + efficiency > 1:
+        raise click.UsageError("--units, --images and --efficiency show different things; give one of them")
     if failed and units is None:
         raise click.UsageError("--failed goes with --units STEP")
     directory = found(job)
+    if efficiency:
+        return _efficiency(directory, as_json)
     read = history.read(directory)
     names = [step.name for step in read.steps]
     if images is not None:
@@ -80,4 +84,24 @@ def _images(directory: JobDirectory, read: JobHistory, order: int, as_json: bool
         print_table(("STATUS", "IMAGE"), [(status, url) for url, status in known.items()])
         counts = Counter(known.values())
         print(", ".join(f"{count} {status}" for status, count in counts.items()), file=sys.stderr)
+    return 0
+
+
+def _efficiency(directory: JobDirectory, as_json: bool) -> int:
+    from trivet.cli.efficiency_view import efficiency_data, efficiency_lines
+    from trivet.workflows import using
+
+    steps = list(using.steps(directory))
+    if as_json:
+        rows = [
+            {"order": one.order, "name": one.name, "part": one.part, **efficiency_data(one.efficiency)} for one in steps
+        ]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return 0
+    compound = {one.order for one in steps if one.part > 0}
+    named = [
+        ((str(one.order), f"{one.name}, part {one.part + 1}" if one.order in compound else one.name), one.efficiency)
+        for one in steps
+    ]
+    print(*efficiency_lines(("STEP", "NAME"), named), sep="\n")
     return 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from trivet.cli.efficiency_view import efficiency_data, efficiency_lines
 from trivet.cli.reporting import printable
 from trivet.cli.results import shown
 from trivet.cli.tables import table
 from trivet.records import codec
 from trivet.records.directory import RunDirectory
+from trivet.runs import using
 from trivet.runs.progress import Progress, read
 from trivet.runs.summary import last_lines, summarise
 from trivet.tasks.quantities import format_duration, format_memory
@@ -19,13 +21,16 @@ from trivet.tasks.work import Outcome
 
 
 def run_data(run: RunDirectory) -> dict[str, Any]:
-    """The record of a run with ``state`` and ``units``: name and outcome of each (absent: not over)."""
+    """The record of a run with ``state``, ``units``: name and outcome of each (absent: not over), and ``efficiency``:
+    what was asked for and used in each phase."""
     progress = read(run)
     units = [
         {"unit": unit.name} | (codec.outcome_to_json(progress.outcomes[number]) if number in progress.outcomes else {})
         for number, unit in enumerate(progress.units)
     ]
-    return {**run.read(), "state": summarise(run).state, "directory": str(run.path), "units": units}
+    used = [{"phase": phase, **efficiency_data(found)} for phase, found in using.phases(progress, run.path)]
+    told = {"state": summarise(run).state, "directory": str(run.path), "units": units, "efficiency": used}
+    return {**run.read(), **told}
 
 
 def run_lines(run: RunDirectory, limit: int = 50) -> Iterator[str]:
@@ -59,6 +64,11 @@ def run_lines(run: RunDirectory, limit: int = 50) -> Iterator[str]:
     for heading, rows in (("Inputs", values), ("Outputs", outputs), ("Notes", notes[:limit])):
         if rows:
             yield from ("", heading, *table(None, rows))
+    phases = list(using.phases(progress, run.path))
+    if phases:
+        yield ""
+        head = ("PHASE",) if len(phases) > 1 else ()
+        yield from efficiency_lines(head, [((str(phase),) if head else (), found) for phase, found in phases])
     yield from ("", "Units")
     yield from table(("unit", "ended", "time", "CPU", "memory", "log"), list(_unit_rows(progress, limit)))
     if len(progress.units) > limit:

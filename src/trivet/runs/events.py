@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from trivet.records import codec
 from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason
-from trivet.tasks.work import Outcome, RunResult, UnitResult
+from trivet.tasks.work import Demand, Outcome, RunResult, UnitResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,15 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class Demanded:
+    """Units are about to be started that ask for the same; those that ask for nothing are not told of."""
+
+    at: float
+    units: tuple[int, ...]
+    demand: Demand
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """A unit is over, by the engine's word."""
 
@@ -103,7 +112,9 @@ class Concluded:
     result: RunResult
 
 
-Event = Asked | Planned | Accepted | Waiting | Noted | Started | Ended | Collected | Again | Stopped | Concluded
+Event = (
+    Asked | Planned | Accepted | Waiting | Noted | Demanded | Started | Ended | Collected | Again | Stopped | Concluded
+)
 
 
 def to_line(event: Event) -> dict[str, Any]:
@@ -119,6 +130,9 @@ def to_line(event: Event) -> dict[str, Any]:
             return {"e": "waiting", "t": at, "m": message}
         case Noted(at, unit, notes):
             return {"e": "noted", "t": at, "u": unit, "n": [codec.problem_to_json(note) for note in notes]}
+        case Demanded(at, units, demand):
+            said = {name: value for name, value in asdict(demand).items() if value is not None}
+            return {"e": "demanded", "t": at, "units": _spans(units), **said}
         case Started(at, unit):
             return {"e": "started", "t": at, "u": unit}
         case Ended(at, unit, outcome):
@@ -149,6 +163,9 @@ def from_line(line: dict[str, Any], unit_name: Callable[[int], str]) -> Event:
             return Waiting(at, line["m"])
         case "noted":
             return Noted(at, line["u"], tuple(codec.problem_from_json(note) for note in line["n"]))
+        case "demanded":
+            units = tuple(unit for first, last in line["units"] for unit in range(first, last + 1))
+            return Demanded(at, units, Demand(line.get("cpus"), line.get("memory"), line.get("time")))
         case "started":
             return Started(at, line["u"])
         case "ended":
@@ -164,3 +181,14 @@ def from_line(line: dict[str, Any], unit_name: Callable[[int], str]) -> Event:
             return Concluded(at, codec.run_result_from_json(line["r"]))
         case unknown:
             raise KeyError(unknown)
+
+
+def _spans(numbers: Sequence[int]) -> list[list[int]]:
+    """First and last of each row of numbers that follow each other."""
+    found: list[list[int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1][1] = number
+        else:
+            found.append([number, number])
+    return found

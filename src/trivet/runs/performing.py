@@ -18,6 +18,7 @@ from trivet.runs.events import (
     Accepted,
     Again,
     Collected,
+    Demanded,
     Ended,
     Event,
     Noted,
@@ -30,7 +31,7 @@ from trivet.runs.machine import Cancel, Collect, Conclude, Instruction, Plan, St
 from trivet.runs.progress import Progress
 from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.states import Reason, RunState
-from trivet.tasks.work import AttemptDirectory, AttemptId, Invocation, Outcome, UnitResult
+from trivet.tasks.work import AttemptDirectory, AttemptId, Demand, Invocation, Outcome, UnitResult
 
 OWN_LOGS = 64
 """Up to so many units of a phase, each has a log file of its own name; beyond, units share a few."""
@@ -114,6 +115,7 @@ class Performer:
     def _start(self, numbers: Sequence[int]) -> None:
         attempts: dict[int, Attempt] = {}
         known: dict[int, AttemptId] = {}
+        demands: dict[Demand, list[int]] = {}
         for number in numbers:
             name = self._progress.attempt(number)
             if number in self._adopted:
@@ -128,6 +130,11 @@ class Performer:
             if invocation.notes:
                 self._note(number, invocation.notes)
             attempts[number] = Attempt(name, invocation)
+            needs = invocation.resources
+            demands.setdefault(Demand(needs.cpus, needs.memory, invocation.time_limit), []).append(number)
+        for demand, units in demands.items():
+            if demand != Demand():
+                self._tell(Demanded(time.time(), tuple(units), demand))
         self._write()
         try:
             if known:

@@ -10,21 +10,21 @@ from trivet.contracts import Contract, contract
 from trivet.records import journal
 from trivet.records.directory import RunDirectory
 from trivet.runs import record
-from trivet.runs.events import Again, Ended, Event, Noted, Planned, Started, from_line
+from trivet.runs.events import Again, Demanded, Ended, Event, Noted, Planned, Started, from_line
 from trivet.runs.machine import Instruction, Machine, Plan
 from trivet.runs.options import Options
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem
 from trivet.tasks.task import Task
-from trivet.tasks.work import AttemptId, Outcome, Unit, UnitResult
-
+from trivet.tasks.work import AttemptId, Demand, Outcome, Unit, UnitResult
 
 WIDEST = sys.maxsize
 """The window of who only reads: any unit may have been started by now."""
 
 
 class Progress:
-    """A run's machine with the units it numbers, and what the engine saw of them.
+    """A run's machine with the units it numbers, and what the engine saw of them: ``running`` are those whose programs
+    run.
 
     ``run`` begins the names of attempts. ``machine`` is the run's, where somebody made it already.
     """
@@ -39,6 +39,8 @@ class Progress:
         self.starts: dict[int, float] = {}
         self.outcomes: dict[int, Outcome] = {}
         self.notes: dict[int, tuple[Problem, ...]] = {}
+        self.demands: dict[int, Demand] = {}
+        self.running: set[int] = set()
         self._numbers: dict[str, int] = {}
 
     def attempt(self, number: int) -> AttemptId:
@@ -74,10 +76,15 @@ class Progress:
         """Remember what an event says of a unit, its last attempt."""
         if isinstance(event, Started):
             self.starts[event.unit] = event.at
+            if event.unit not in self.outcomes:
+                self.running.add(event.unit)
         elif isinstance(event, Noted):
             self.notes[event.unit] = event.notes
+        elif isinstance(event, Demanded):
+            self.demands.update(dict.fromkeys(event.units, event.demand))
         elif isinstance(event, Ended):
             self.outcomes[event.unit] = event.outcome
+            self.running.discard(event.unit)
         elif isinstance(event, Again):
             self.starts.pop(event.unit, None)
             self.outcomes.pop(event.unit, None)

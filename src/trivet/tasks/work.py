@@ -144,6 +144,15 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class Demand:
+    """What one unit asks for: CPUs, bytes of memory, seconds. None: nothing was said."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LogPart:
     """A piece of a log file: bytes ``offset`` to ``offset + length`` of ``path`` (relative to the run's directory)."""
 

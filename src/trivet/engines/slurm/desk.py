@@ -16,7 +16,7 @@ from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.grouping import Group, groups
 from trivet.engines.slurm.job import Job, Jobs
 from trivet.engines.slurm.programs import Programs
-from trivet.engines.slurm.script import script
+from trivet.engines.slurm.script import demand_of, script
 from trivet.engines.slurm.sending import Sending
 from trivet.engines.slurm.shipping import ship
 from trivet.engines.slurm.site import Site
@@ -99,8 +99,8 @@ class Desk:
     def _write(self, group: Group) -> None:
         """Everything is written down before SLURM hears of it. Raises OSError."""
         array = group.array
-        parallel, cpus = array.batching.parallel, array.wishes.cpus_per_task
-        new = submissions.write(self._home, self._directory, group.elements, parallel, cpus, self._log_cap)
+        parallel, demand = array.batching.parallel, demand_of(array)
+        new = submissions.write(self._home, self._directory, group.elements, parallel, demand, self._log_cap)
         text = script(replace(array, token=new.token), self._site, str(ship(self._home)), str(new.place))
         submissions.save(new.place / "script.sh", text.encode())
         for element, ids in enumerate(new.elements):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from trivet.engines.slurm.batching import Batching
+from trivet.engines.slurm.cluster import seconds
 from trivet.engines.slurm.site import Site
 from trivet.engines.slurm.wishes import Wishes
+from trivet.tasks.work import Demand
 
 MARGIN = 60.0
 """Seconds a job gets beyond what its units may take: to start, to read what it is to do, to write its record."""
@@ -86,10 +89,24 @@ def options(array: Array) -> Iterator[str]:
             yield f"--{name}={value}"
 
 
+def demand_of(array: Array) -> Demand:
+    """What one unit gets of an array; units that take turns share the time of their job."""
+    limit = array.time_limit
+    if limit is None and array.wishes.time is not None:
+        with suppress(ValueError):
+            of_job = seconds(array.wishes.time)
+            limit = None if of_job is None else of_job / turns(array.batching)
+    return Demand(array.wishes.cpus_per_task, array.wishes.mem * 2**20, limit)
+
+
+def turns(batching: Batching) -> int:
+    """How many units of a job run one after the other."""
+    return -(-batching.units // batching.parallel)
+
+
 def job_time(array: Array) -> str | None:
     """The time limit of a job as SLURM takes it: whole minutes for all its units one after the other in their slots;
     what site and task say counts only where units have no limit."""
     if array.time_limit is None:
         return array.wishes.time
-    turns = -(-array.batching.units // array.batching.parallel)
-    return str(math.ceil((turns * (array.time_limit + array.grace) + MARGIN) / 60))
+    return str(math.ceil((turns(array.batching) * (array.time_limit + array.grace) + MARGIN) / 60))

@@ -15,13 +15,13 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trivet.engines import Attempt
 from trivet.engines.messages import batches
-from trivet.tasks.work import AttemptId
+from trivet.tasks.work import AttemptId, Demand
 
 FORMAT = 1
 
@@ -30,7 +30,7 @@ FORMAT = 1
 class Submission:
     """One array of jobs: ``elements`` holds the attempts of each. ``job`` is its number, None while unknown.
 
-    ``over``: why there will never be a job, if so.
+    ``over``: why there will never be a job, if so. ``demand`` is what SLURM is asked for by each attempt.
     """
 
     place: Path
@@ -39,6 +39,7 @@ class Submission:
     job: str | None = None
     over: str | None = None
     records: set[int] = field(default_factory=set)
+    demand: Demand = Demand()
 
     def name(self, element: int) -> str:
         """What SLURM calls the job of an element."""
@@ -93,7 +94,7 @@ class Submission:
 
 
 def write(
-    home: Path, directory: Path, elements: Sequence[Sequence[Attempt]], parallel: int, cpus: int, log_cap: int
+    home: Path, directory: Path, elements: Sequence[Sequence[Attempt]], parallel: int, demand: Demand, log_cap: int
 ) -> Submission:
     """A new submission in ``home``; its script is still to be written, with ``finish``. Raises OSError."""
     place = _fresh(home)
@@ -109,10 +110,11 @@ def write(
         os.fsync(file.fileno())
     token = secrets.token_hex(8)
     head = {
-        "format": FORMAT, "token": token, "parallel": parallel, "cpus": cpus, "log_cap": log_cap, "elements": slices,
+        "format": FORMAT, "token": token, "parallel": parallel, "cpus": demand.cpus, "log_cap": log_cap,
+        "demand": asdict(demand), "elements": slices,
     }  # fmt: skip
     save(place / "submission.json", json.dumps(head).encode() + b"\n")
-    return Submission(place, token, [[attempt.id for attempt in attempts] for attempts in elements])
+    return Submission(place, token, [[attempt.id for attempt in attempts] for attempts in elements], demand=demand)
 
 
 def read(home: Path) -> Iterator[Submission]:
@@ -127,7 +129,7 @@ def read(home: Path) -> Iterator[Submission]:
                 [row[1][0] for row in map(json.loads, units[begin : begin + length].splitlines()) if row[0] == "unit"]
                 for begin, length in head["elements"]
             ]
-            found = Submission(place, head["token"], elements)
+            found = Submission(place, head["token"], elements, demand=Demand(**head["demand"]))
             note = _note(place)
         except (FileNotFoundError, ValueError, KeyError):
             continue
