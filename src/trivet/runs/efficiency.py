@@ -175,7 +175,7 @@ def _about_time(time: Time | None, failed: int, well: int) -> Iterator[str]:
 
 def _round_up(megabytes: float) -> int:
     """To a number that people write: two figures, and steps of 100 below 1000."""
-    step = max(100, 10 ** (math.floor(math.log10(max(megabytes, 1))) - 1))
+    step: int = max(100, 10 ** max(0, len(str(math.ceil(megabytes))) - 2))
     return math.ceil(megabytes / step) * step
 
 

@@ -39,7 +39,7 @@ class Submission:
     job: str | None = None
     over: str | None = None
     records: set[int] = field(default_factory=set)
-    demand: Demand = Demand()
+    demand: Demand = field(default_factory=Demand)
 
     def name(self, element: int) -> str:
         """What SLURM calls the job of an element."""
