@@ -291,7 +291,7 @@ class Answers:
         self.said = {"scontrol": CONFIG, "sinfo": SINFO, "sbatch": "12\n", "squeue": "", **said}
         self.asked: list[Sequence[str]] = []
 
-    def __call__(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    def __call__(self, arguments: Sequence[str], given: str = "") -> subprocess.CompletedProcess[str]:
         self.asked.append(arguments)
         said = self.said.get(arguments[0], "")
         if isinstance(said, str):
@@ -514,6 +514,15 @@ def test_the_runner_ends_what_is_cancelled(tmp_path: Path) -> None:
     found.look()
     ends = [event.outcome for event in Job(tmp_path, found, 0).read() if isinstance(event, Ended)]
     assert {(end.reason, end.started) for end in ends} == {(Reason.CANCELLED, None)}
+
+
+@pytest.mark.full
+def test_a_record_that_can_not_be_written(small_disk: Path) -> None:
+    found = written(small_disk, attempts(1, f"head -c 3000000 /dev/zero > {small_disk}/data; exit 0"))
+    process = runner(found, 0)
+    said = process.communicate(timeout=250)[0]
+    assert process.returncode == UNWRITABLE
+    assert b'"over"' in said  # what the record lacks is in the job's own output, if that has a place
 
 
 # --- The engine, with commands that answer what they are told to --------------------------------------------------
