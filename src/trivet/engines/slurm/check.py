@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from trivet.engines import Attempt
 from trivet.engines.slurm.cluster import Cluster, Partition, seconds
@@ -86,14 +84,11 @@ def _too_long(group: Group, cluster: Cluster) -> Iterator[Problem]:
 
 def _asked(group: Group, site: Site, commands: Commands) -> Iterator[Problem]:
     """What `sbatch --test-only` says against it (accounts, quality of service, constraints)."""
-    with tempfile.TemporaryDirectory(prefix="trivet-") as place:
-        path = Path(place, "script.sh")
-        path.write_text(script(group.array, site, "runner.pyz", place), encoding="utf-8")
-        try:
-            commands.test(place, str(path))
-        except SlurmError as error:
-            if not error.passing:
-                yield Problem(REFUSED, f"SLURM refuses such a job: {error}", hint="see the site's configuration")
+    try:
+        commands.test(script(group.array, site, "runner.pyz", "/"))
+    except SlurmError as error:
+        if not error.passing:
+            yield Problem(REFUSED, f"SLURM refuses such a job: {error}", hint="see the site's configuration")
 
 
 def _fitting(cluster: Cluster, fits: Callable[[Partition], bool]) -> str:

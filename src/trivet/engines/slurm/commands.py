@@ -28,7 +28,8 @@ NO_ELEMENT = 2**31
 
 _OWN = re.compile(r"(SLURM|SBATCH|SQUEUE|SACCT|SCANCEL|SALLOC|SINFO)_")
 
-Runner = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
+Runner = Callable[..., subprocess.CompletedProcess[str]]
+"""Runs a command; a second argument is what it reads from its standard input."""
 
 
 class SlurmError(RuntimeError):
@@ -51,13 +52,13 @@ class Row(NamedTuple):
     reason: str
 
 
-def here(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+def here(arguments: Sequence[str], given: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command on this machine, without what a surrounding job says about itself."""
     environment = {key: value for key, value in os.environ.items() if not _OWN.match(key) or key == "SLURM_CONF"}
     return subprocess.run(
         arguments,
         env=environment | ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         errors="replace",
@@ -67,10 +68,11 @@ def here(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 class Commands:
-    """SLURM's commands, by ``run`` (which may well run them elsewhere). Every method raises SlurmError."""
+    """SLURM's commands, by ``run`` (which may well run them elsewhere, where ``user`` is the user's name for SLURM).
+    Every method raises SlurmError."""
 
-    def __init__(self, run: Runner = here) -> None:
-        self._run = run
+    def __init__(self, run: Runner = here, user: Callable[[], str] = lambda: str(os.getuid())) -> None:
+        self._run, self._user = run, user
 
     def cluster(self) -> Cluster:
         """What the cluster says of itself."""
@@ -81,9 +83,9 @@ class Commands:
         said = self._call("sbatch", "--parsable", f"--chdir={place}", script)
         return said.strip().splitlines()[-1].partition(";")[0]
 
-    def test(self, place: str, script: str) -> None:
-        """Ask whether SLURM would take a script; SlurmError says why not."""
-        self._call("sbatch", "--test-only", f"--chdir={place}", script)
+    def test(self, script: str) -> None:
+        """Ask whether SLURM would take a script, given as its text; SlurmError says why not."""
+        self._call("sbatch", "--test-only", "--chdir=/", given=script)
 
     def jobs(self, arrays: Iterable[str]) -> list[Row]:
         """All that SLURM knows of the elements of some arrays."""
@@ -97,7 +99,7 @@ class Commands:
 
     def by_comment(self) -> dict[str, str]:
         """The user's jobs that have a comment of Trivet's: its token and the number of the array."""
-        said = self._call("squeue", "-h", "--states=all", f"--user={os.getuid()}", "-o", "%F|%k")
+        said = self._call("squeue", "-h", "--states=all", f"--user={self._user()}", "-o", "%F|%k")
         pairs = (line.split("|", 1) for line in said.splitlines() if "|trivet:" in line)
         return {comment.removeprefix("trivet:"): array for array, comment in pairs}
 
@@ -126,9 +128,9 @@ class Commands:
                 if error.passing:
                     raise
 
-    def _call(self, *arguments: str) -> str:
+    def _call(self, *arguments: str, given: str = "") -> str:
         try:
-            done = self._run(arguments)
+            done = self._run(arguments, given) if given else self._run(arguments)
         except FileNotFoundError:
             message = f"`{arguments[0]}` is not here: SLURM's commands are found on a login node of the cluster"
             raise SlurmError(message, False) from None

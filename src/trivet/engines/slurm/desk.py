@@ -15,6 +15,7 @@ from trivet.engines.slurm import submission as submissions
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.grouping import Group, groups
 from trivet.engines.slurm.job import Job, Jobs
+from trivet.engines.slurm.place import Place
 from trivet.engines.slurm.programs import Programs
 from trivet.engines.slurm.script import demand_of, script
 from trivet.engines.slurm.sending import Sending
@@ -36,6 +37,7 @@ class Desk:
         directory: Path,
         site: Site,
         commands: Commands,
+        place: Place,
         events: SimpleQueue[Sequence[EngineEvent]],
         slots: int | None,
         programs: Programs,
@@ -44,13 +46,13 @@ class Desk:
     ) -> None:
         self.inbox: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._directory, self._home = directory, directory / "slurm"
-        self._site, self._commands = site, commands
+        self._site, self._commands, self._place = site, commands, place
         self._slots, self._programs, self._log_cap = slots, programs, log_cap
         self._where: dict[AttemptId, tuple[Submission, int]] = {}
         self._jobs = Jobs()
         self.telling = Telling(events, programs.outcome)
-        self._sending = Sending(commands, self._jobs, self.telling)
-        self._watching = Watching(commands, self._jobs, self.telling, polls)
+        self._sending = Sending(commands, self._jobs, self.telling, place)
+        self._watching = Watching(commands, self._jobs, self.telling, place, polls)
         self._longest: dict[str, float | None] | None = None
         self._largest_array = 1000
 
@@ -82,7 +84,11 @@ class Desk:
         fresh = [one for one in attempts if not self._claim(one.id) and self.telling.take(one.id)]
         if not fresh:
             return
-        ready, never = self._programs.commands(fresh, self.telling.waits)
+        try:
+            ready, never = self._programs.commands(self._place.moved(fresh), self.telling.waits)
+        except (OSError, SlurmError) as error:
+            self.telling.refused([one.id for one in fresh], f"they can't be made jobs of the cluster: {error}")
+            return
         self.telling.tell(Ended(id, outcome) for id, outcome in never.items())
         self._ask_cluster()
         for members, group in groups(self._site, ready, self._slots, self._largest_array, self._longest or {}):
@@ -101,11 +107,13 @@ class Desk:
         array = group.array
         parallel, demand = array.batching.parallel, demand_of(array)
         new = submissions.write(self._home, self._directory, group.elements, parallel, demand, self._log_cap)
-        text = script(replace(array, token=new.token), self._site, str(ship(self._home)), str(new.place))
+        self._place.note(new)
+        there = self._place.there
+        text = script(replace(array, token=new.token), self._site, there(ship(self._home)), there(new.place))
         submissions.save(new.place / "script.sh", text.encode())
         for element, ids in enumerate(new.elements):
             self._where.update((id, (new, element)) for id in ids)
-            self._jobs.add(Job(self._directory, new, element))
+            self._jobs.add(Job(self._directory, new, element, self._place.here))
         self._sending.add(new, doubtful=False)
 
     def _on_adopt(self, ids: list[AttemptId]) -> None:
@@ -123,7 +131,8 @@ class Desk:
         if found.over is not None:
             self.telling.refused([id], found.over)
             return True
-        self._jobs.add(Job(self._directory, found, element))  # reads its record from the begin, for this one, too
+        # It reads its record from the begin, for this one, too.
+        self._jobs.add(Job(self._directory, found, element, self._place.here))
         if found.job is None:
             self._sending.add(found, doubtful=True)
         else:
@@ -151,6 +160,7 @@ class Desk:
                 self.telling.tell([Ended(id, Outcome(None, reason=Reason.CANCELLED)) for id in members])
             with suppress(OSError):  # a full disk: the job is ended by force instead
                 found.cancel(job.element, members, grace)
+                self._place.wish(found, job.element)
             if found.job is not None and not job.begun and job.unwanted:
                 waits.setdefault(found.job, []).append(job.element)
         self._watching.cancel(waits, pending=True)

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from trivet.engines import Attempt, Capacity, Ended, EngineError, EngineEvent
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.desk import Desk
+from trivet.engines.slurm.place import Place, Shared
 from trivet.engines.slurm.programs import NodePrograms, Programs
 from trivet.engines.slurm.site import Site
 from trivet.tasks.states import Reason
@@ -22,7 +23,8 @@ QUEUE = 10_000
 
 
 class SlurmEngine:
-    """Starts units as batch jobs of a cluster whose commands are here, in a directory that its nodes see, too.
+    """Starts units as batch jobs of a cluster, by ``commands``; ``place`` says where it has the files of jobs. Unless
+    told otherwise the commands are here, and the directory is one that the nodes see, too.
 
     ``directory`` takes logs and what is remembered; an engine made later for the same directory adopts what this one
     submitted. ``slots`` units of one submission run at once (None: as many as SLURM likes). ``programs`` makes
@@ -45,13 +47,16 @@ class SlurmEngine:
         log_cap: int = LOG_CAP,
         polls: tuple[float, float] = (1.0, 30.0),
         commands: Commands | None = None,
+        place: Place | None = None,
     ) -> None:
         self.events: SimpleQueue[Sequence[EngineEvent]] = SimpleQueue()
         self._directory = Path(directory).absolute()
         self._slots = slots
         self._commands = commands or Commands()
+        self._place = place or Shared()
         self._desk = Desk(
-            self._directory, site, self._commands, self.events, slots, programs or NodePrograms(), log_cap, polls
+            *(self._directory, site, self._commands, self._place, self.events),
+            *(slots, programs or NodePrograms(), log_cap, polls),
         )
         self._wake = threading.Event()
         self._lock = threading.Lock()
@@ -61,7 +66,7 @@ class SlurmEngine:
     def prepare(self, programs: Sequence[Program]) -> None:
         """Raises EngineError for an environment that does not exist."""
         for program in programs:
-            if isinstance(program, Environment) and program.prefix and not Path(program.prefix).is_dir():
+            if isinstance(program, Environment) and program.prefix and not self._place.exists(program.prefix):
                 raise EngineError(f"there is no environment at {program.prefix}; create it first")
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
@@ -94,8 +99,9 @@ class SlurmEngine:
         return Capacity(slots, QUEUE)
 
     def close(self) -> None:
-        """Let go; jobs go on. Waits for a command that is being run."""
+        """Let go; jobs go on. Waits for a command that is being run here."""
         self._closing = True
+        self._place.close()
         self._wake.set()
         if self._thread is not None:
             self._thread.join()

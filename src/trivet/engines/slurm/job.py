@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +18,16 @@ from trivet.tasks.work import AttemptId, LogPart, Outcome
 
 
 class Job:
-    """What is known of one job. ``open`` are its attempts that have not ended; those SLURM ended are ``held`` until it
-    has said why; ``cancelled`` those that are to end by the driver's wish."""
+    """What is known of one job. ``open`` are its attempts that have not ended; those SLURM ended are ``held`` until
+    it has said why; ``cancelled`` those that are to end by the driver's wish; ``here`` finds what a job names by a path."""
 
     __slots__ = (
-        *("begun", "cancelled", "directory", "element", "final", "force_at", "held", "host"),
+        *("begun", "cancelled", "directory", "element", "final", "force_at", "held", "here", "host"),
         *("offset", "open", "over", "settled_at", "started", "submission", "told"),
     )
 
-    def __init__(self, directory: Path, submission: Submission, element: int) -> None:
-        self.directory, self.submission, self.element = directory, submission, element
+    def __init__(self, directory: Path, submission: Submission, element: int, here: Callable[[str], str] = str) -> None:
+        self.directory, self.submission, self.element, self.here = directory, submission, element, here
         self.open: dict[AttemptId, None] = dict.fromkeys(submission.elements[element])
         self.started: dict[AttemptId, tuple[float, int]] = {}
         self.cancelled: set[AttemptId] = set()
@@ -101,7 +101,7 @@ class Job:
 
     def _relative(self, path: str) -> str:
         prefix = f"{self.directory}/"
-        return path.removeprefix(prefix)
+        return self.here(path).removeprefix(prefix)
 
     # --- When the job is over -------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Job:
 
     def _whole(self, path: str) -> LogPart | None:
         try:
-            size = os.stat(path).st_size if path else 0  # noqa: PTH116
+            size = os.stat(self.here(path)).st_size if path else 0  # noqa: PTH116
         except OSError:
             return None
         return LogPart(self._relative(path), 0, size) if size else None

@@ -8,6 +8,7 @@ from contextlib import suppress
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.job import Jobs
 from trivet.engines.slurm.pace import Pace
+from trivet.engines.slurm.place import Place
 from trivet.engines.slurm.submission import Submission
 from trivet.engines.slurm.telling import Telling
 
@@ -19,8 +20,8 @@ class Sending:
     """What is written, and not known to be SLURM's. It may be so where somebody died, or SLURM did not answer,
     in between: then the list of the user's jobs is asked for its token first."""
 
-    def __init__(self, commands: Commands, jobs: Jobs, telling: Telling) -> None:
-        self._commands, self._jobs, self._telling = commands, jobs, telling
+    def __init__(self, commands: Commands, jobs: Jobs, telling: Telling, place: Place) -> None:
+        self._commands, self._jobs, self._telling, self._place = commands, jobs, telling, place
         self._unsent: list[Submission] = []
         self._doubtful: set[str] = set()
         self._pace = Pace(*TRIES)
@@ -68,10 +69,10 @@ class Sending:
             return
         if job is None:
             try:
-                job = self._commands.submit(str(found.place), str(found.place / "script.sh"))
+                self._place.send(found)
+                job = self._submitted(found)
             except SlurmError as error:
                 if error.passing:
-                    self._doubtful.add(found.token)
                     raise
                 self._refused(found, str(error))
                 return
@@ -81,6 +82,16 @@ class Sending:
             found.job = job  # its own token, and the records of its jobs, tell it as well
         for element, ids in enumerate(found.elements):
             self._telling.accepted((id for id in ids if self._telling.lives(id)), found.name(element))
+
+    def _submitted(self, found: Submission) -> str:
+        """The number of the job. Raises SlurmError; where it passes, nobody knows whether SLURM has the job."""
+        there = self._place.there
+        try:
+            return self._commands.submit(there(found.place), there(found.place / "script.sh"))
+        except SlurmError as error:
+            if error.passing:
+                self._doubtful.add(found.token)
+            raise
 
     def _refused(self, found: Submission, message: str) -> None:
         """SLURM does not want it, and never will."""

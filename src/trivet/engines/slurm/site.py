@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trivet.engines.slurm.batching import Limits
@@ -20,6 +20,10 @@ class Site:
 
     ``exports`` are variables with paths below each user's cache directory. ``python`` starts the runner of a job on a
     compute node (3.9 or later), after ``modules`` were loaded and the lines of ``setup`` run.
+
+    ``host``: the cluster is elsewhere, where `ssh` finds it by this name; ``folder`` takes the files of runs there
+    (relative to the home), ``paths`` are directories of this machine with what is the same there. Without ``default``,
+    the cluster's own word counts instead.
     """
 
     default: Mapping[str, Any]
@@ -29,6 +33,9 @@ class Site:
     python: str = "python3"
     modules: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
+    host: str | None = None
+    folder: str = "trivet"
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_site(data: Any, problems: list[Problem]) -> Site | None:
@@ -38,7 +45,9 @@ def read_site(data: Any, problems: list[Problem]) -> Site | None:
     Never raises: all faults are noted with their paths, and the result is None where there was one.
     """
     before = len(problems)
-    parts = _values(data, (), problems, {**dict.fromkeys(_PARTS, _as_it_is), **_ADDITIONS}, _PARTS[:2])
+    elsewhere = isinstance(data, dict) and "host" in data and not data.keys() & set(_PARTS[:3])
+    required = () if elsewhere else _PARTS[:2]
+    parts = _values(data, (), problems, {**dict.fromkeys(_PARTS, _as_it_is), **_ADDITIONS}, required)
     sections = {name: _values(parts.get(name, {}), (name,), problems, _SET) for name in (_PARTS[0], _PARTS[2])}
     limits = _values(parts.get(_PARTS[1], {}), (_PARTS[1],), problems, _LIMITS, _LIMITS if _PARTS[1] in parts else ())
     exports = parts.get(_PARTS[3], {})
@@ -47,7 +56,7 @@ def read_site(data: Any, problems: list[Problem]) -> Site | None:
     if len(problems) > before:
         return None
     additions = {name: parts[name] for name in _ADDITIONS if name in parts}
-    numbers = Limits(*(limits[name] for name in _LIMITS))
+    numbers = Limits(*(limits.get(name, 1) for name in _LIMITS))
     return Site(sections[_PARTS[0]], sections[_PARTS[2]], numbers, exports, **additions)
 
 
@@ -92,6 +101,29 @@ def _relative(value: Any) -> str:
     return path
 
 
+def _host(value: Any) -> str:
+    host = text(value)
+    if host.startswith("-") or " " in host:
+        raise ValueError(f"{host!r} is not a host as `ssh` takes it: user@cluster, or a name of ~/.ssh/config")
+    return host
+
+
+def _folder(value: Any) -> str:
+    path = text(value).removeprefix("~/").rstrip("/")
+    if not path or path.startswith(("~", "-")) or ".." in path.split("/"):
+        raise ValueError(f"{value!r} is not a folder of the cluster: a path from the root, or from your home there")
+    return path
+
+
+def _pairs(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} is not a table of directories here and there")
+    for path in (*value, *value.values()):
+        if not text(path).startswith("/") or len(path.rstrip("/")) < 2:
+            raise ValueError(f"{path!r} is not the absolute path of a directory")
+    return dict(value)
+
+
 Reader = Callable[[Any], Any]
 _SET: Mapping[str, Reader] = {
     "partition": text, "cpus_per_task": positive, "mem": megabytes, "constraint": text, "gres": text, "exclude": text,
@@ -107,6 +139,9 @@ _ADDITIONS: Mapping[str, Reader] = {
     "python": text,
     "modules": lambda value: tuple(lines(value)),
     "setup": lambda value: tuple(lines(value)),
+    "host": _host,
+    "folder": _folder,
+    "paths": _pairs,
 }
 _PARTS = ("default_slurm_config", "batching_config", "gpu_slurm_config", "user_local_exports")
 

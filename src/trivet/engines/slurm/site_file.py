@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,14 @@ def default_site(cluster: Cluster) -> Site:
     if site is None:
         raise ProblemsError(problems)
     return site
+
+
+def completed(site: Site, cluster: Cluster) -> Site:
+    """The configuration with what the cluster says where it says nothing of jobs itself. Raises ProblemsError."""
+    if site.default:
+        return site
+    own = default_site(cluster)
+    return replace(site, default=own.default, gpu=own.gpu, limits=own.limits)
 
 
 def usual(cluster: Cluster) -> Partition:

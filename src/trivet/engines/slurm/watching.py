@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
-from trivet.engines import EngineEvent
+from trivet.engines import Ended, EngineEvent
 from trivet.engines.slurm.commands import Commands, Row, SlurmError, spans
 from trivet.engines.slurm.job import Job, Jobs
 from trivet.engines.slurm.pace import Pace
+from trivet.engines.slurm.place import Place
 from trivet.engines.slurm.reasons import ACTIVE, UNKNOWN, WAITING, Final, waiting
 from trivet.engines.slurm.submission import Submission
 from trivet.engines.slurm.telling import Telling
+from trivet.tasks.states import Reason
 
-LOOKS = (0.1, 2.0)
-"""Shortest and longest time between two looks at records, in seconds."""
 SETTLE = 1.0
 """Seconds that a record may need to be seen here after SLURM has said that its job is over."""
 FORCE = 15.0
@@ -26,16 +27,19 @@ SOON = 0.2
 class Watching:
     """``polls``: shortest and longest time between two looks at SLURM's list, in seconds."""
 
-    def __init__(self, commands: Commands, jobs: Jobs, telling: Telling, polls: tuple[float, float]) -> None:
-        self._commands, self._jobs, self._telling = commands, jobs, telling
-        self._records, self._list = Pace(*LOOKS), Pace(*polls)
+    def __init__(
+        self, commands: Commands, jobs: Jobs, telling: Telling, place: Place, polls: tuple[float, float]
+    ) -> None:
+        self._commands, self._jobs, self._telling, self._place = commands, jobs, telling, place
+        self._records, self._list = Pace(*place.looks), Pace(*polls)
+        self._left: list[tuple[Job, Ended]] = []
         self._accounting: bool | None = None
 
     @property
     def due(self) -> float:
         """When to look again, in monotonic seconds."""
         if not self._jobs:
-            return float("inf")
+            return self._records.due if self._left else float("inf")
         settled = min((job.settled_at for job in self._jobs if job.final is not None), default=float("inf"))
         return min(self._records.due, self._list.due, settled)
 
@@ -63,7 +67,12 @@ class Watching:
             self._list.due = min(self._list.due, time.monotonic() + SOON)
 
     def _look_at_records(self) -> None:
-        news: list[EngineEvent] = []
+        try:
+            self._place.look(self._jobs)
+        except SlurmError:  # looking at the list says so; a record without the logs that belong to it is no news
+            self._records.looked(time.monotonic())
+            return
+        news: list[tuple[Job, EngineEvent]] = []
         seen: set[str] = set()
         for job in self._jobs:
             found = job.submission
@@ -72,14 +81,45 @@ class Watching:
                 with suppress(OSError):
                     found.look()
             if job.element in found.records and not job.over:
-                news += job.read()
+                news += [(job, event) for event in job.read()]
                 if job.told:
                     self._list.hurry(time.monotonic())
-        self._telling.tell(news)
+        self._tell(news)
         if news:
             self._records.interval = self._records.shortest
         self._records.looked(time.monotonic())
         self._jobs.sweep()
+
+    def _tell(self, news: Iterable[tuple[Job, EngineEvent]]) -> None:
+        """Tell what happened; of an end only when what the attempt has left is here."""
+        started = []
+        for job, event in news:
+            if isinstance(event, Ended):
+                self._left.append((job, event))
+            else:
+                started.append(event)
+        self._telling.tell(started)
+        if self._left:
+            told = self._brought(self._left)
+            if told is not None:
+                self._left = []
+                self._telling.tell(told)
+
+    def _brought(self, left: Sequence[tuple[Job, Ended]]) -> list[Ended] | None:
+        """The ends of attempts with their files brought here; None when that may work later."""
+        try:
+            self._place.bring([(job, event.id) for job, event in left])
+        except SlurmError as error:
+            if error.passing:
+                return None
+            if len(left) > 1:  # one of them need not spoil the others
+                each = [self._brought([one]) for one in left]
+                return None if None in each else [event for events in each for event in events or ()]
+            event = left[0][1]
+            message = f"what it has left can't be brought here: {error}"
+            outcome = replace(event.outcome, reason=event.outcome.reason or Reason.LOST, message=message)
+            return [replace(event, outcome=outcome)]
+        return [event for _, event in left]
 
     def _look_at_list(self) -> bool:
         arrays = dict.fromkeys(job.submission.job for job in self._jobs if job.submission.job is not None)
@@ -117,6 +157,9 @@ class Watching:
             elif row.state in WAITING and job.begun:
                 self._over(job, Final("REQUEUED"))
                 forced.setdefault(array, []).append(job.element)
+            elif job.force_at < now and job.unwanted and row.state in ACTIVE:
+                job.force_at = now + FORCE
+                forced.setdefault(array, []).append(job.element)
             elif row.state in WAITING:
                 why.setdefault(array, (job.submission, waiting(array, row.reason)))
             elif row.state not in ACTIVE:
@@ -124,9 +167,6 @@ class Watching:
                 self._over(job, Final(row.state), SETTLE if began else 0.0)
                 if row.state in ("FAILED", "CANCELLED") and not job.unwanted:
                     unclear.append(job)
-            elif job.force_at < now and job.unwanted:
-                job.force_at = now + FORCE
-                forced.setdefault(array, []).append(job.element)
         for found, message in why.values():
             self._telling.all_wait(found, message)
         self.cancel(forced, pending=False)
@@ -137,6 +177,8 @@ class Watching:
         if self._accounting is None:
             self._accounting = self._commands.cluster().accounting
         found = self._commands.finals([job.name for job in jobs], self._accounting)
+        with suppress(SlurmError):
+            self._place.look(jobs)  # for what they printed
         for job in jobs:
             final = found.get(job.name)
             if final is not None and final.state in ACTIVE:
@@ -152,12 +194,27 @@ class Watching:
     def _conclude(self) -> None:
         """Say what became of units whose jobs are over, after a last look at what the jobs have left."""
         now = time.monotonic()
-        for job in [one for one in self._jobs if one.settled_at <= now]:
-            assert job.final is not None  # noqa: S101 (settled)
+        settled = [one for one in self._jobs if one.settled_at <= now]
+        if not settled:
+            return
+        for job in settled:
             job.submission.refresh()
-            self._telling.tell(job.read())
+        try:
+            self._place.look(settled)
+            self._tell([(job, event) for job in settled for event in job.read()])
+            self._place.bring([(job, id) for job in settled for id in job.open])
+        except SlurmError as error:
+            if error.passing:  # what the jobs have left can't be seen now
+                for job in settled:
+                    job.settled_at = now + self._place.looks[1]
+                return
+        news: list[tuple[Job, EngineEvent]] = []
+        for job in settled:
+            assert job.final is not None  # noqa: S101 (settled)
             if job.open and job.final.state not in ("COMPLETED", "CANCELLED"):
                 with suppress(OSError):  # a runner on a node that only seemed dead must write nothing any more
                     job.submission.cancel(job.element, list(job.open), 0.0)
-            self._telling.tell(list(job.conclude(job.final)))
+                    self._place.wish(job.submission, job.element)
+            news += [(job, event) for event in (*job.read(), *job.conclude(job.final))]
+        self._tell(news)
         self._jobs.sweep()

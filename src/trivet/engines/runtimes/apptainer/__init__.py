@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from trivet.engines import Attempt
 from trivet.engines.runtimes.apptainer.command import NAME, Caller, Sif, as_command, faults, starts
@@ -11,18 +12,27 @@ from trivet.engines.runtimes.apptainer.sif import SifCache
 from trivet.engines.runtimes.library import ImageUnavailableError
 from trivet.tasks.states import Reason
 from trivet.tasks.task import ContainerImage
-from trivet.tasks.work import AttemptId, Outcome
+from trivet.tasks.work import AttemptId, Login, Outcome
 
 __all__ = ["NAME", "SifCache", "containers_as_commands"]
+
+
+class Sifs(Protocol):
+    """Where SIF files are."""
+
+    def ensure(self, program: ContainerImage, say: Callable[[str], None], login: Login | None = None) -> Sif:
+        """The SIF of a program's image. Raises ImageUnavailableError."""
+
 
 Scratch = Callable[[AttemptId, Sif], Path]
 
 
 def containers_as_commands(
     attempts: Sequence[Attempt],
-    cache: SifCache,
+    cache: Sifs,
     say: Callable[[AttemptId, str], None] = lambda id, message: None,
     scratch: Scratch | None = None,
+    caller: Caller | None = None,
 ) -> tuple[list[Attempt], dict[AttemptId, Outcome]]:
     """Attempts whose programs are processes: a container image has become an `apptainer exec` of its SIF.
 
@@ -39,7 +49,7 @@ def containers_as_commands(
     """
     ready: list[Attempt] = []
     never: dict[AttemptId, Outcome] = {}
-    caller = Caller.here()
+    caller = caller or Caller.here()
     for attempt in attempts:
         invocation = attempt.invocation
         program = invocation.program
