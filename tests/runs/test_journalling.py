@@ -76,6 +76,13 @@ def test_every_unit_is_told_afterwards(tmp_path: Path, together: bool) -> None:
     ]  # fmt: skip
 
 
+def test_no_event_is_lost_however_many_come_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each event in a list of its own, of all units at once: more lists than are taken at once.
+    monkeypatch.setattr(Telling, "capacity", lambda self: Capacity(2, 1000))
+    state = progress.read(drive(tmp_path, 3 * driving.BATCHES, together=False))
+    assert len(state.outcomes) == 3 * driving.BATCHES
+
+
 class Lasting(Telling):
     """Starts every attempt, and ends it only when told to."""
 

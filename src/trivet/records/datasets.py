@@ -86,7 +86,7 @@ class DatasetDirectory:
             header = {"format": FORMAT, "name": content.name, "zarr_dir": content.zarr_dir, "created": now}
             files.write_json(hidden.path / "dataset.json", header)
             hidden._link(
-                Head(1, now, by, len(content.images), True, len(content.images)), map(_put, content.images.values())
+                Head(1, now, by, len(content.images), True, len(content.images)), map(_line, content.images.values())
             )
             try:
                 hidden.path.rename(place / content.name)
@@ -137,13 +137,11 @@ class DatasetDirectory:
 
     def write(self, before: Version, images: ImageList, now: float, by: Mapping[str, Any]) -> Version:
         """Make the next version after ``before``. Raises ConflictError when somebody else did so first, OSError."""
-        lines, reordered = _difference(before.images, images)
-        pending = sum(head.lines for head in self._since_full()) + len(lines)
+        changed, reordered = _difference(before.images, images)
+        pending = sum(head.lines for head in self._since_full()) + len(changed)
         full = reordered or pending > max(SMALLEST, len(images))
-        if full:
-            lines = [_put(image) for image in images.values()]
-        head = Head(before.head.number + 1, now, by, len(lines), full, len(images))
-        self._link(head, lines)
+        head = Head(before.head.number + 1, now, by, len(images) if full else len(changed), full, len(images))
+        self._link(head, map(_line, images.values()) if full else changed)
         return Version(head, images)
 
     def edit(self, work: Callable[[ImageList], ImageList], now: float, by: Mapping[str, Any]) -> Version:
@@ -224,7 +222,7 @@ class DatasetDirectory:
             heads.append(head)
         return heads
 
-    def _link(self, head: Head, lines: Iterable[Mapping[str, Any]]) -> None:
+    def _link(self, head: Head, lines: Iterable[str]) -> None:
         directory = self.path / "versions"
         first = {
             "format": FORMAT, "version": head.number, "t": head.at, "by": dict(head.by), "lines": head.lines,
@@ -234,7 +232,7 @@ class DatasetDirectory:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
                 stream.write(_encode(first) + "\n")
-                stream.writelines(_encode(line) + "\n" for line in lines)
+                stream.writelines(f"{line}\n" for line in lines)
                 stream.flush()
                 os.fchmod(stream.fileno(), 0o644)
                 os.fsync(stream.fileno())
@@ -282,7 +280,7 @@ def neighbours(home: Path, zarr_dir: str) -> list[DatasetDirectory]:
     return found
 
 
-def _put(image: Image) -> dict[str, Any]:
+def _line(image: Image) -> str:
     line: dict[str, Any] = {"url": image.zarr_url}
     if image.origin is not None:
         line["origin"] = image.origin
@@ -290,17 +288,18 @@ def _put(image: Image) -> dict[str, Any]:
         line["attributes"] = dict(image.attributes)
     if image.types:
         line["types"] = dict(image.types)
-    return line
+    return _encode(line)
 
 
-def _difference(before: ImageList, after: ImageList) -> tuple[list[dict[str, Any]], bool]:
+def _difference(before: ImageList, after: ImageList) -> tuple[list[str], bool]:
     """The lines that lead from one list to another, and whether known images change places, which lines can't say."""
-    lines: list[dict[str, Any]] = [{"removed": url} for url in before if url not in after]
+    lines = [_encode({"removed": url}) for url in before if url not in after]
     for url, image in after.items():
         known = before.get(url)
-        # Compared as texts, since true is not 1.
-        if known is not image and (known is None or _encode(_put(known)) != _encode(_put(image))):
-            lines.append(_put(image))
+        if known is not image:
+            line = _line(image)  # compared as text, since true is not 1
+            if known is None or _line(known) != line:
+                lines.append(line)
     kept = [url for url in before if url in after]
     return lines, kept != list(after)[: len(kept)]
 

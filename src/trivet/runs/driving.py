@@ -18,6 +18,9 @@ from trivet.tasks.work import AttemptId
 TICK = 0.5
 """Seconds between two looks for requests of others."""
 
+BATCHES = 64
+"""Lists of events that are taken at once, before anything is done about them."""
+
 
 class Superseded(RuntimeError):
     """Another process drives it by now."""
@@ -104,15 +107,13 @@ class Driving(ABC):
 
     def _wait(self) -> None:
         timeout = min(TICK if due is None else due for due in (TICK, self._journal.due, self.due()))
-        try:
-            batch = self.engine.events.get(timeout=timeout)
-        except Empty:
-            return
-        for _ in range(64):
-            self.see(batch)
-            if self.engine.events.empty():
+        for _ in range(BATCHES):
+            try:
+                batch = self.engine.events.get(timeout=timeout)
+            except Empty:
                 return
-            batch = self.engine.events.get_nowait()
+            self.see(batch)
+            timeout = 0.0
 
     def _look_around(self) -> None:
         """Alarms, requests of others, the signs of life of this owner, and interrupts."""

@@ -22,7 +22,7 @@ from trivet.workflows.events import Applied, Asked, Event, Selected, Within, to_
 from trivet.workflows.layout import StepLayout
 from trivet.workflows.log import WorkflowLog
 from trivet.workflows.machine import Apply, Do, Instruction, Select
-from trivet.workflows.progress import JobProgress
+from trivet.workflows.progress import JobProgress, Selection
 from trivet.workflows.reporting import JobReporter, JobResult
 
 
@@ -80,6 +80,7 @@ class JobDriver(Driving):
         self._journal.write()
         run = self._progress.run
         if run is not None:
+            self.reporter.standing(self._machine.step, run.machine.standing)
             self.reporter.progress(self._machine.step, run.machine.done, run.machine.failed, len(run.units))
 
     def see(self, batch: Sequence[EngineEvent]) -> None:
@@ -121,10 +122,10 @@ class JobDriver(Driving):
         self._log.ended(result)
         self.reporter.job_ended(result)
 
-    def _take(self, event: Event) -> None:
-        """Note an event, then let the machine act on it."""
+    def _take(self, event: Event, selection: Selection | None = None) -> None:
+        """Note an event, then let the machine act on it; ``selection`` is what was chosen for a Selected."""
         self._journal.append(to_line(event))
-        self._queue.extend(self._progress.take(event))
+        self._queue.extend(self._progress.take(event, selection))
 
     # Steps. As in `Performer`, a fault inside a contract must end the job with a word about it, never hang it.
 
@@ -140,8 +141,7 @@ class JobDriver(Driving):
             self._take(Stopped(time.time(), Reason.SUBMIT_ERROR, stepping.nothing_chosen(progress, step)))
             return
         event = Selected(time.time(), step, version, len(selection.urls))
-        self._journal.append(to_line(event))
-        self._queue.extend(progress.take(event, selection))
+        self._take(event, selection)
         self._performer = self._performing()
         self._log.step_begun(step, name, event)
         self.reporter.step_started(step, name, event.images)

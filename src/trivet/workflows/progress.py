@@ -123,10 +123,10 @@ class JobProgress:
                 if step in self.runs:
                     self.runs[step].remember(inner)
                 if isinstance(inner, Collected):
+                    self._spend(step, inner.unit)
                     warned = self.warned.setdefault(step, set())
                     (warned.add if inner.warned else warned.discard)(inner.unit)
             case Applied(_, step) if step == at and step in self.machine.ended and step in self.runs:
-                self._spent.append(_together(self.runs[step].outcomes.values()))
                 if not self._keep:
                     del self.runs[step], self.selections[step]
         return instructions
@@ -141,8 +141,14 @@ class JobProgress:
 
     def usage(self) -> dict[str, Any]:
         """What all units used together."""
-        running = [] if self.run is None else self.run.outcomes.values()
-        return usage([*self._spent, *running])
+        return usage(self._spent)
+
+    def _spend(self, step: int, unit: int) -> None:
+        """Add up what an attempt used; of 100,000 units nobody wants to hold that one by one."""
+        if step in self.runs and not self._keep and unit in self.runs[step].outcomes:
+            self._spent.append(self.runs[step].outcomes.pop(unit))
+            if len(self._spent) > 1000:
+                self._spent = [_together(self._spent)]
 
     def _machine(self, step: int) -> Machine:
         return machine_for(self.request.workflow.steps[step].task, self.request.options, self._window)

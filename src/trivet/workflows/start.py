@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from trivet.datasets.statuses import DONE, FAILED, STATUS, SUBMITTED, UNSET
+from trivet.datasets.statuses import DONE, FAILED, STATUS, SUBMITTED
 from trivet.engines import EngineError
 from trivet.records import claims
 from trivet.records import home as default_home
@@ -32,7 +32,9 @@ TAKEN, UNREADABLE, IMPOSSIBLE, NOTHING_LEFT = "W060", "W061", "W062", "W063"
 """Codes of problems: another job is on the dataset; there is no dataset; steps that can't be run; nothing to go on
 with."""
 
-NOT_DONE = (FAILED, UNSET, SUBMITTED)
+NOT_DONE = (FAILED, SUBMITTED)
+"""The statuses of images that a job gave to a step which did not come to its end with them. One that has none was made
+since then, maybe by this very step, and is not its to process."""
 
 FIRST_WORD = 10.0
 """Seconds that a process in the background has to take a job over, before it is left to itself."""
