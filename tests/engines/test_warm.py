@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import sys
@@ -480,3 +481,31 @@ def test_few_parents_are_kept(engine: LocalEngine, place: Place) -> None:
         assert time.monotonic() < deadline
     engine.close()
     assert parents(place) == []
+
+
+def test_parent_that_does_not_answer(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has stopped it: its unit is to be started cold, and nothing of it runs later."""
+    monkeypatch.syspath_prepend(str(Path(sys.modules["trivet.engines"].__file__ or "").parent))
+    from worker_units import Common, Timers
+    from worker_warm_pool import READY, Pool
+
+    monkeypatch.setattr("worker_warm_pool.FORK_MAY_TAKE", 0.1)
+    poll = select.poll()
+    pool = Pool(str(place.scripts), Timers(), poll, 1 << 40)
+    common = Common(dict(os.environb), {"env": {}, "grace": 1, "warm": 1})
+    script = place.script("open('ran', 'w')\n")
+    argv = [sys.executable, script]
+    assert pool.importing(sys.executable, common, argv, True)
+    ((fd, _),) = poll.poll(30_000)
+    assert pool.heard(fd)
+    ((key, parent),) = pool.parents.items()
+    assert parent.state == READY
+    os.kill(parent.pid, signal.SIGSTOP)
+    with open(place.scripts / "log", "w") as log:
+        assert pool.fork("run/unit/1", common, sys.executable, argv, str(place.scripts), log.fileno(), "") == 0
+    assert os.waitpid(parent.pid, 0)[1] == signal.SIGKILL
+    pool.reaped(parent.pid)
+    pool.close()
+    assert not (place.scripts / "ran").exists()
+    assert not (place.scripts / "warm").exists()
+    assert key not in pool.parents

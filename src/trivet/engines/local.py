@@ -29,6 +29,7 @@ class _Containers(Protocol):
 class LocalEngine:
     """Starts units on this machine, ``slots`` of each kind at once (default: as many as there are CPUs).
 
+    A process that asks for several CPUs takes as many slots, and it waits for the memory and the GPUs it asks for.
     ``directory`` takes logs and what is remembered; an engine made later for the same directory can adopt what this
     one started. ``runtime`` is ``docker``, ``podman`` or ``apptainer`` (None: the first that can be used), ``sifs`` the
     directory of images made for Apptainer (None: one below ``directory``). A unit's log keeps at most ``log_cap``
