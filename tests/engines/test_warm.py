@@ -7,8 +7,10 @@ import os
 import select
 import shutil
 import signal
+import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +180,7 @@ threading.Thread(target=late).start()
 print("main is done", threading.current_thread().name, threading.main_thread() is threading.current_thread())
 """,
     "order of streams": """
+import subprocess
 import sys
 print("to stdout, in the end")
 sys.stderr.write("to stderr, at once\\n")
@@ -509,3 +512,29 @@ def test_parent_that_does_not_answer(place: Place, monkeypatch: pytest.MonkeyPat
     assert not (place.scripts / "ran").exists()
     assert not (place.scripts / "warm").exists()
     assert key not in pool.parents
+
+
+def test_worker_in_a_zip_file(place: Place, tmp_path: Path) -> None:
+    """As the runner of a batch job is shipped: what the parents run comes out of the zip, too."""
+    modules = sorted((Path(sys.modules["trivet.engines"].__file__ or "").parent).glob("worker_*.py"))
+    with zipfile.ZipFile(tmp_path / "worker.zip", "w") as archive:
+        for module in modules:
+            archive.write(module, module.name)
+    script = place.script("import json\nfrom noted import forked\n")
+    code = f"""
+import sys; sys.path.insert(0, {str(tmp_path / "worker.zip")!r})
+import os, select, worker_units, worker_logs
+poll, argv = select.poll(), [sys.executable, {script!r}]
+timers = worker_units.Timers()
+units = worker_units.Units({str(tmp_path)!r}, 1, worker_logs.Logs({str(tmp_path)!r}, {str(tmp_path)!r}, 1000), timers)
+common = worker_units.Common(dict(os.environb), {{"env": {{}}, "grace": 1, "warm": 1}})
+while units.importing(common, argv, True, poll):
+    for fd, _ in poll.poll(): units.warm.heard(fd)
+units.start("run/unit/1", common, argv, {str(tmp_path)!r}, None)
+while not units.ended: units.reap()
+print(units.ended[0][1], units.warm.refused)
+units.warm.close()
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("0 []\n", "")
+    assert (tmp_path / "forked").exists()
