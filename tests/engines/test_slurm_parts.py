@@ -37,7 +37,7 @@ from trivet.engines.worker_words import STARTED_AGAIN, UNWRITABLE
 from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Resources
-from trivet.tasks.work import Invocation
+from trivet.tasks.work import Demand, Invocation
 
 GIB = 1024**3
 LIMITS = {
@@ -374,7 +374,7 @@ def test_looks_become_rare() -> None:
 
 def written(tmp_path: Path, units: Sequence[Attempt], per_job: int = 2) -> Submission:
     split = [units[at : at + per_job] for at in range(0, len(units), per_job)]
-    new = submissions.write(tmp_path / "slurm", tmp_path, split, 2, 1, 1 << 20)
+    new = submissions.write(tmp_path / "slurm", tmp_path, split, 2, Demand(1), 1 << 20)
     submissions.save(new.place / "script.sh", b"")
     return new
 
@@ -518,7 +518,7 @@ def test_the_runner_ends_what_is_cancelled(tmp_path: Path) -> None:
 
 @pytest.mark.full
 def test_a_record_that_can_not_be_written(small_disk: Path) -> None:
-    found = written(small_disk, attempts(1, f"head -c 3000000 /dev/zero > {small_disk}/data; exit 0"))
+    found = written(small_disk, attempts(200, f"head -c 3000000 /dev/zero >> {small_disk}/data; exit 0"), 200)
     process = runner(found, 0)
     said = process.communicate(timeout=250)[0]
     assert process.returncode == UNWRITABLE
