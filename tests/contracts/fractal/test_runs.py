@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivet.contracts import fractal
+from trivet.contracts.fractal.staging import write_arguments
 from trivet.contracts.source import Source
 from trivet.tasks.call import bind
 from trivet.tasks.problem import ProblemsError
@@ -219,3 +221,14 @@ def test_no_output_makes_collecting_or_concluding_raise(tmp_path_factory: Any, o
         first = UnitResult("non_par", note=[{"zarr_url": "/zd/a", "init_args": {}}])
         concluded = fractal.conclude(call, [first, result])
         assert (concluded.state is RunState.FINISHED) is result.ok
+
+
+def test_staging_once_more_leaves_the_arguments_alone_which_the_unit_may_be_reading(tmp_path: Path) -> None:
+    path = tmp_path / "args.json"
+    write_arguments(path, {"zarr_url": "/zd/a"})
+    os.utime(path, ns=(1, 1))
+    write_arguments(path, {"zarr_url": "/zd/a"})
+    assert path.stat().st_mtime_ns == 1
+    path.write_text('{"zarr_')  # torn by a crash
+    write_arguments(path, {"zarr_url": "/zd/a"})
+    assert json.loads(path.read_text()) == {"zarr_url": "/zd/a"}

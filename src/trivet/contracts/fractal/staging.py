@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from trivet.contracts.folding import value_of
@@ -33,8 +34,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     meta = entry.get(f"meta_{part}") or {}
     root = where.make()
     arguments = where.file(ARGUMENTS)
-    text = json.dumps(arguments_of(call, unit), indent=2, allow_nan=False)
-    arguments.write_text(text + "\n", encoding="utf-8")
+    write_arguments(arguments, arguments_of(call, unit))
     return Invocation(
         call.task.program,
         command,
@@ -47,6 +47,17 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
         meta=meta,
         title=call.task.name,
     )
+
+
+def write_arguments(path: Path, arguments: Mapping[str, Any]) -> None:
+    """Write a file of arguments, unless it holds them already: when staging is repeated, the unit may be reading it."""
+    text = json.dumps(arguments, indent=2, allow_nan=False) + "\n"
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            return
+    except (FileNotFoundError, UnicodeDecodeError):
+        pass
+    path.write_text(text, encoding="utf-8")
 
 
 def part_of(call: Call, unit: Unit) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -11,7 +10,7 @@ from trivet.contracts.fractal import commands
 from trivet.contracts.fractal.description import resources_of
 from trivet.contracts.fractal.environment import surroundings
 from trivet.contracts.fractal.manifest import entry_of
-from trivet.contracts.fractal.staging import ARGUMENTS, OUTPUT, plain
+from trivet.contracts.fractal.staging import ARGUMENTS, OUTPUT, plain, write_arguments
 from trivet.contracts.fractal.v1.manifest import METADATA, RESERVED, level_of, meta_of
 from trivet.datasets.urls import normalize_url
 from trivet.tasks.call import Call
@@ -33,8 +32,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     meta = meta_of(entry)
     root = where.make()
     arguments = where.file(ARGUMENTS)
-    text = json.dumps(arguments_of(call, unit), indent=2, allow_nan=False)
-    arguments.write_text(text + "\n", encoding="utf-8")
+    write_arguments(arguments, arguments_of(call, unit))
     return Invocation(
         call.task.program,
         command,
