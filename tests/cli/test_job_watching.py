@@ -13,6 +13,7 @@ import pytest
 from trivet.cli import job_watching
 from trivet.cli.job_watching import JobWatcher
 from trivet.records.directory import JobDirectory
+from trivet.runs.machine import Standing
 from trivet.tasks.problem import Problem
 
 Capture = pytest.CaptureFixture[str]
@@ -44,6 +45,17 @@ def test_without_a_terminal_there_is_a_line_now_and_then(clock: None, job: JobDi
     told = lines[2:-1]
     assert 10 < len(told) < 41
     assert re.fullmatch(r"j1  step 0 (\d+) of 40 units, 2 failed, [\d.]+/s, .+ left", told[-1])
+
+
+def test_units_that_run_and_wait_are_counted(clock: None, job: JobDirectory, capsys: Capture) -> None:
+    watcher = JobWatcher(job)
+    watcher.step_started(0, "Mark", 3)
+    watcher.standing(0, Standing(0, 3, "no node is free"))
+    watcher.standing(0, Standing(1, 2, "no node is free"))
+    watcher.progress(0, 1, 0, 4)
+    waits, counts = capsys.readouterr().err.splitlines()[2:]
+    assert waits == "j1  step 0: no node is free"
+    assert counts.startswith("j1  step 0 1 of 4 units, 1 running, 2 waiting, ")
 
 
 def test_what_does_not_change_is_told_once(clock: None, job: JobDirectory, capsys: Capture) -> None:

@@ -245,3 +245,29 @@ def test_a_narrower_window_loses_nothing_of_what_a_wider_one_wrote(order: list[i
     history += [Collected(3.0, unit, UnitResult(str(unit))) for unit in order]
     assert replay(machine, history) == [Plan(1, tuple(UnitResult(str(unit)) for unit in range(3)))]
     assert (machine.done, machine.failed) == (3, 0)
+
+
+def test_what_goes_on() -> None:
+    machine = Machine(window=10)
+    for event in (Asked(1.0), Planned(1.0, 5), Waiting(2.0, "an image is made", 0)):
+        machine.handle(event)
+    assert str(machine.standing) == "5 waiting: an image is made"
+    machine.handle(Started(3.0, 1))
+    assert machine.standing == (1, 4, "an image is made")
+    machine.handle(Started(3.0, 0))
+    assert machine.standing == (2, 3, "")
+    machine.handle(Waiting(4.0, "no node is free", 2))
+    machine.handle(Ended(5.0, 0, GOOD))
+    assert machine.standing == (1, 3, "no node is free")
+    machine.handle(Collected(5.0, 0, UnitResult("0")))
+    assert machine.standing == (1, 3, "no node is free")
+    for unit in (1, 2, 3, 4):
+        machine.handle(Ended(6.0, unit, GOOD))
+        machine.handle(Collected(6.0, unit, UnitResult(str(unit))))
+    assert machine.standing == (0, 0, "")
+    assert str(machine.standing) == ""
+
+
+def test_who_waits_is_in_the_journal() -> None:
+    for event in (Waiting(1.0, "no node is free", 7), Waiting(1.0, "no node is free")):
+        assert from_line(to_line(event), str) == event

@@ -24,7 +24,8 @@ _ROOM = 64 * 1024
 
 def job_data(read: JobHistory) -> dict[str, Any]:
     """A job as JSON data."""
-    return {**asdict(read), "dataset": str(read.dataset)}
+    steps = [{**asdict(step), "standing": step.standing._asdict()} for step in read.steps]
+    return {**asdict(read), "dataset": str(read.dataset), "steps": steps}
 
 
 def unit_data(unit: UnitHistory) -> dict[str, Any]:
@@ -41,7 +42,8 @@ def headline(read: JobHistory) -> str:
         return text
     counts = f", {now.done} of {now.units} units" if now.units else ""
     failed = f", {now.failed} failed" if now.failed else ""
-    return f"{text}, step {now.order} {now.name}{counts}{failed}"
+    going = f", {now.standing}" if str(now.standing) else ""
+    return printable(f"{text}, step {now.order} {now.name}{counts}{failed}{going}")
 
 
 def job_lines(job: JobDirectory, read: JobHistory) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from trivet.cli.reporting import printable, problem_lines, say
 from trivet.cli.watching import EVERY, NOTES
 from trivet.records.directory import JobDirectory
+from trivet.runs.machine import Standing
 from trivet.tasks.problem import Problem
 from trivet.tasks.quantities import format_duration
 from trivet.workflows import history
@@ -28,9 +29,10 @@ class _Row:
     told: tuple[int, int] = (0, 0)
     begun: float | None = None
     ended: float | None = None
+    standing: Standing = history.NOTHING
 
     def words(self, now: float) -> tuple[str, str, str]:
-        """How far it is, and how fast and how long."""
+        """How far it is, what of it goes on, and how fast and how long."""
         if self.begun is None:
             return "", "", ""
         took = (self.ended or now) - self.begun
@@ -38,10 +40,14 @@ class _Row:
         failed = f"{self.failed} failed" if self.failed else ""
         if self.ended is not None:
             return count, failed, format_duration(took)
+        going = self.standing.counts
+        if self.standing.why and not self.standing.running:
+            return count, failed, self.standing.why
         if not self.done or took <= 0:
-            return count, failed, ""
+            return count, failed, going
         rate = self.done / took
-        return count, failed, f"{rate:.1f}/s, {format_duration((self.total - self.done) / rate)} left"
+        left = f"{rate:.1f}/s, {format_duration((self.total - self.done) / rate)} left"
+        return count, failed, f"{going}, {left}" if going else left
 
 
 class JobWatcher(JobReporter):
@@ -66,6 +72,14 @@ class JobWatcher(JobReporter):
         else:
             count = f": {images} image{'' if images == 1 else 's'}" if images else ""
             say(f"{self._job.id}  step {step} {printable(name)}{count}")
+
+    def standing(self, step: int, now: Standing) -> None:
+        row = self._rows.get(step)
+        if row is None:
+            return
+        if now.why and now.why != row.standing.why and not self._terminal:
+            say(f"{self._job.id}  step {step}: {now.why}")
+        row.standing = now
 
     def progress(self, step: int, done: int, failed: int, total: int) -> None:
         row = self._rows.get(step)

@@ -74,9 +74,12 @@ def command(
         return 0
     from trivet.cli.tables import table
 
-    header = ("RUN", "STATE", "REASON", "UNITS", "TASK", "CREATED")
+    header = ("RUN", "STATE", "REASON", "UNITS", "TASK", "CREATED", "GOING ON")
     lines = [
-        (row.id, row.state, row.reason or "", f"{row.done}/{row.units}", f"{row.contract}:{row.task}", row.created)
+        (
+            *(row.id, row.state, row.reason or "", f"{row.done}/{row.units}"),
+            *(f"{row.contract}:{row.task}", row.created, "" if row.final else row.message),
+        )
         for row in rows
     ]
     for line in table(header, lines, indent=""):

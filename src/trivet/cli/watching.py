@@ -9,7 +9,7 @@ from contextlib import suppress
 from trivet.cli.reporting import problem_lines, say
 from trivet.records.directory import RunDirectory
 from trivet.runs.follow import LiveLogs
-from trivet.runs.machine import Change
+from trivet.runs.machine import Change, Standing
 from trivet.runs.reporting import Reporter
 from trivet.tasks.problem import Problem
 from trivet.tasks.quantities import format_duration
@@ -36,10 +36,14 @@ class Watcher(Reporter):
         self._told = self._begin
         self._line = False
         self._notes = 0
+        self._standing = Standing()
+        self._why = ""
+        self._counts = (0, 0, "")
 
     def state(self, change: Change) -> None:
         self._clear()
         message = f"  {change.message}" if change.message else ""
+        self._why = change.message
         if not change.state.final:
             say(f"{self._run.id}  {change.state.value}{message}")
         if change.state is RunState.CANCELLED:
@@ -55,6 +59,13 @@ class Watcher(Reporter):
         if self._notes == NOTES:
             say(f"{self._run.id}  further notes are in run.json only")
 
+    def standing(self, now: Standing) -> None:
+        self._standing = now
+        if now.why and now.why != self._why and now.running:
+            self._why = now.why
+            self._clear()
+            say(f"{self._run.id}  {now.why}")
+
     def progress(self, done: int, failed: int, total: int) -> None:
         if total == 1:
             if self._logs is None:
@@ -64,11 +75,15 @@ class Watcher(Reporter):
         now = time.monotonic()
         if total == 0 or now - self._told < (EVERY / 10 if self._terminal else EVERY):
             return
-        self._told = now
+        counts = (done, failed, self._standing.counts)
+        if not self._terminal and counts == self._counts:
+            return
+        self._told, self._counts = now, counts
         rate = done / (now - self._begin)
-        left = f", {format_duration((total - done) / rate)} left" if done else ""
+        speed = f", {rate:.1f}/s, {format_duration((total - done) / rate)} left" if done else ""
         bad = f", {failed} failed" if failed else ""
-        text = f"{self._run.id}  {done} of {total} units{bad}, {rate:.1f}/s{left}"
+        going = f", {self._standing.counts}" if self._standing.counts else ""
+        text = f"{self._run.id}  {done} of {total} units{bad}{going}{speed}"
         if self._terminal:
             say(f"\r\033[K{text}", end="")
             self._line = True

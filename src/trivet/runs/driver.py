@@ -82,6 +82,7 @@ class Driver(Driving):
             else:
                 self._performer.perform(instruction)
         self._journal.write()
+        self.reporter.standing(self._machine.standing)
         self.reporter.progress(self._machine.done, self._machine.failed, len(self._progress.units))
 
     def see(self, batch: Sequence[EngineEvent]) -> None:

@@ -36,10 +36,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A unit waits for something before its program can start."""
+    """A unit waits for something before its program can start, and maybe others with it."""
 
     at: float
     message: str
+    unit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +127,9 @@ def to_line(event: Event) -> dict[str, Any]:
             return {"e": "planned", "t": at, "units": units}
         case Accepted(at):
             return {"e": "accepted", "t": at}
-        case Waiting(at, message):
-            return {"e": "waiting", "t": at, "m": message}
+        case Waiting(at, message, unit):
+            line = {"e": "waiting", "t": at, "m": message}
+            return line if unit is None else {**line, "u": unit}
         case Noted(at, unit, notes):
             return {"e": "noted", "t": at, "u": unit, "n": [codec.problem_to_json(note) for note in notes]}
         case Demanded(at, units, demand):
@@ -160,7 +162,7 @@ def from_line(line: dict[str, Any], unit_name: Callable[[int], str]) -> Event:
         case "accepted":
             return Accepted(at)
         case "waiting":
-            return Waiting(at, line["m"])
+            return Waiting(at, line["m"], line.get("u"))
         case "noted":
             return Noted(at, line["u"], tuple(codec.problem_from_json(note) for note in line["n"]))
         case "demanded":

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from trivet.runs.events import (
     Accepted,
@@ -86,6 +87,23 @@ class Change:
     message: str = ""
 
 
+class Standing(NamedTuple):
+    """Units of a run that goes on: those that run, those that wait, and why (as far as an engine has said)."""
+
+    running: int = 0
+    waiting: int = 0
+    why: str = ""
+
+    @property
+    def counts(self) -> str:
+        """How many do what, in words; nothing where none does anything."""
+        counts = ((self.running, "running"), (self.waiting, "waiting"))
+        return ", ".join(f"{count} {word}" for count, word in counts if count)
+
+    def __str__(self) -> str:
+        return f"{self.counts}: {self.why}" if self.why else self.counts
+
+
 _ORDER = {state: position for position, state in enumerate(RunState)}
 
 
@@ -115,6 +133,8 @@ class Machine:
         self._phase_begin = 0
         self._waiting: deque[int] = deque()
         self._flying: dict[int, None] = {}
+        self._running: set[int] = set()
+        self._why: tuple[int | None, str] = (None, "")
         self._collecting: dict[int, Outcome] = {}
         self._resting: dict[int, float] = {}
         self._planning = False
@@ -128,6 +148,13 @@ class Machine:
     def flying(self) -> tuple[int, ...]:
         """Units that were given to the engine and have not ended."""
         return tuple(self._flying)
+
+    @property
+    def standing(self) -> Standing:
+        """How many units run and wait, and what the last said that it waits for."""
+        running = len(self._running)
+        waiting = len(self.results) - self.done - running - len(self._collecting)
+        return Standing(running, waiting, self._why[1] if waiting else "")
 
     @property
     def unsettled(self) -> set[int]:
@@ -145,10 +172,13 @@ class Machine:
                 return self._planned(event)
             case Accepted(at):
                 self._move(RunState.QUEUED, at)
-            case Waiting(at, message):
+            case Waiting(at, message, unit):
+                self._why = unit, message
                 self._move(RunState.PENDING, at, message)
             case Started(at, unit):
                 if unit in self._flying:
+                    self._running.add(unit)
+                    self._waits_no_more(unit)
                     self._move(RunState.RUNNING, at)
             case Ended():
                 return self._ended(event)
@@ -209,10 +239,16 @@ class Machine:
             self._waiting.remove(event.unit)  # a driver with a wider window than this one's had started it
         else:
             return []
+        self._running.discard(event.unit)
+        self._waits_no_more(event.unit)
         self._collecting[event.unit] = event.outcome
         if event.outcome.started is not None:
             self._move(RunState.RUNNING, event.outcome.started)
         return [Collect(event.unit, event.outcome), *self._refill()]
+
+    def _waits_no_more(self, unit: int) -> None:
+        if self._why[0] in (None, unit):
+            self._why = None, ""
 
     def _collected(self, event: Collected) -> list[Instruction]:
         if event.unit not in self._collecting:

@@ -46,10 +46,12 @@ def site(options: Options, commands: Commands | None = None) -> Site:
         raise ProblemsError([Problem(UNUSABLE, f"SLURM can't be asked: {error}", hint=hint)]) from None
 
 
-def engine(options: Options, directory: Path) -> Engine:
-    """The engine for a run or job that keeps what it has to remember in ``directory``. Raises EngineError."""
+def engine(options: Options, directory: Path, watched: bool = False) -> Engine:
+    """The engine for a run or job that keeps what it has to remember in ``directory``; ``watched``: somebody wants to
+    know when jobs may start. Raises EngineError."""
     try:
-        return SlurmEngine(directory, site(options), options.slots, ApptainerPrograms(directory, home() / "sif"))
+        programs = ApptainerPrograms(directory, home() / "sif")
+        return SlurmEngine(directory, site(options), options.slots, programs, watched=watched)
     except ProblemsError as error:
         raise EngineError(str(error)) from None
 

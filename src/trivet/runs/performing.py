@@ -206,7 +206,7 @@ class Performer:
                     if progress.machine.state in (RunState.PROVISIONED, RunState.QUEUING):
                         self._tell(Accepted(now))
                 case engines.Waiting(_, message):
-                    self._tell(Waiting(now, message))
+                    self._tell(Waiting(now, message, number))
                 case engines.Started(id, at):
                     if id not in ended:  # an end says when its unit started: no line for both
                         self._tell(Started(at, number))

@@ -23,8 +23,7 @@ WIDEST = sys.maxsize
 
 
 class Progress:
-    """A run's machine with the units it numbers, and what the engine saw of them: ``running`` are those whose programs
-    run.
+    """A run's machine with the units it numbers, and what the engine saw of them.
 
     ``run`` begins the names of attempts. ``machine`` is the run's, where somebody made it already.
     """
@@ -40,7 +39,6 @@ class Progress:
         self.outcomes: dict[int, Outcome] = {}
         self.notes: dict[int, tuple[Problem, ...]] = {}
         self.demands: dict[int, Demand] = {}
-        self.running: set[int] = set()
         self._numbers: dict[str, int] = {}
 
     def attempt(self, number: int) -> AttemptId:
@@ -76,15 +74,12 @@ class Progress:
         """Remember what an event says of a unit, its last attempt."""
         if isinstance(event, Started):
             self.starts[event.unit] = event.at
-            if event.unit not in self.outcomes:
-                self.running.add(event.unit)
         elif isinstance(event, Noted):
             self.notes[event.unit] = event.notes
         elif isinstance(event, Demanded):
             self.demands.update(dict.fromkeys(event.units, event.demand))
         elif isinstance(event, Ended):
             self.outcomes[event.unit] = event.outcome
-            self.running.discard(event.unit)
         elif isinstance(event, Again):
             self.starts.pop(event.unit, None)
             self.outcomes.pop(event.unit, None)

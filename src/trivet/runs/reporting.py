@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trivet.runs.machine import Change
+from trivet.runs.machine import Change, Standing
 from trivet.tasks.problem import Problem
 from trivet.tasks.work import RunResult
 
@@ -15,6 +15,9 @@ class Reporter:
 
     def note(self, unit: str, problem: Problem) -> None:
         """Staging a unit had something to say."""
+
+    def standing(self, now: Standing) -> None:
+        """What of the units goes on; called often, before `progress`."""
 
     def progress(self, done: int, failed: int, total: int) -> None:
         """So many of the units known by now are over; called often."""

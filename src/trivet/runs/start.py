@@ -94,7 +94,8 @@ def drive(
     OSError and ValueError when the record can't be read or written.
     """
     _, options = record.restore(directory.read())
-    driver = Driver(directory, engine_for(options, directory.path), reporter or Reporter(), secrets)
+    engine = engine_for(options, directory.path, watched=reporter is not None)
+    driver = Driver(directory, engine, reporter or Reporter(), secrets)
     with stopped_by_signals(driver):
         return driver.run()
 
@@ -118,14 +119,15 @@ def detach(directory: RunDirectory, secrets: Mapping[str, str] = NO_SECRETS) -> 
     return process
 
 
-def engine_for(options: Options, directory: Path) -> Engine:
-    """The engine that options name, for one run or job, which keeps what it has to remember in its ``directory``.
+def engine_for(options: Options, directory: Path, watched: bool = False) -> Engine:
+    """The engine that options name, for one run or job, which keeps what it has to remember in its ``directory``;
+    ``watched``: somebody sees what it says of units that wait.
 
     Raises EngineError when there is no such engine here."""
     if options.engine == SLURM:
         from trivet.runs import on_slurm
 
-        return on_slurm.engine(options, directory)
+        return on_slurm.engine(options, directory, watched)
     from trivet.engines.local import LocalEngine
 
     slots = options.slots or os.cpu_count() or 1

@@ -12,7 +12,8 @@ from trivet.tasks.states import RunState
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in one line. Times are ISO 8601 text in UTC; ``done`` and ``failed`` count units."""
+    """A run in one line. Times are ISO 8601 text in UTC; ``done`` and ``failed`` count units. ``message`` tells what
+    goes on, or how it ended."""
 
     id: str
     state: str
@@ -38,12 +39,11 @@ def summarise(run: RunDirectory) -> Summary:
         return _of_record(record)
     progress = read(run)
     machine = progress.machine
-    history = machine.history
     return Summary(
         run.id,
         machine.state.value,
         None,
-        history[-1].message if history else "",
+        str(machine.standing),
         record["task"]["contract"],
         record["task"]["name"],
         record["created"],

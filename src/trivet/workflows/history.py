@@ -12,6 +12,7 @@ from trivet.datasets.changes import REMOVALS
 from trivet.datasets.statuses import DONE, FAILED, SUBMITTED, UNSET
 from trivet.records import claims, journal
 from trivet.records.directory import JobDirectory, every, named
+from trivet.runs.machine import Standing
 from trivet.runs.progress import WIDEST
 from trivet.tasks.states import Reason, RunState
 from trivet.workflows import record
@@ -20,6 +21,9 @@ from trivet.workflows.machine import JobMachine
 from trivet.workflows.progress import JobProgress
 from trivet.workflows.reporting import JobResult
 from trivet.workflows.workflow import Request
+
+NOTHING = Standing()
+"""What goes on where nothing does."""
 
 RUNNING, LOST = "RUNNING", "LOST"
 WAITING, STOPPED = "waiting", "stopped"
@@ -46,8 +50,8 @@ class UnitHistory:
 @dataclass(frozen=True, slots=True)
 class StepHistory:
     """One step of the workflow: ``state`` is ``unset`` (not begun), ``submitted``, ``done``, ``failed`` or ``stopped``.
-    ``images`` were chosen; ``units``, ``done`` (well), ``failed`` and ``warned`` count units. It began and ended at
-    those seconds since the epoch."""
+    ``images`` were chosen; ``units``, ``done`` (well), ``failed`` and ``warned`` count units. It began and
+    ended at those seconds since the epoch. ``standing`` tells what goes on."""
 
     order: int
     name: str
@@ -60,6 +64,7 @@ class StepHistory:
     warned: int
     began: float | None = None
     ended: float | None = None
+    standing: Standing = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +184,9 @@ def _step(progress: JobProgress, request: Request, order: int, result: JobResult
     warned = len(progress.warned.get(order, ()))
     began = selected.at if selected else None
     ended = machine.ended[order].applied.at if order in machine.ended else None
-    return StepHistory(order, step.name, step.task.name, state, images, *counts, warned, began, ended)
+    at_it = order == machine.step and order not in machine.ended and result is None
+    standing = machine.run.standing if machine.run is not None and at_it else NOTHING
+    return StepHistory(order, step.name, step.task.name, state, images, *counts, warned, began, ended, standing)
 
 
 def _state(machine: JobMachine, order: int, result: JobResult | None) -> str:

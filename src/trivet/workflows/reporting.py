@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trivet.runs.machine import Standing
 from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason, RunState
 
@@ -23,6 +24,9 @@ class JobReporter:
 
     def step_started(self, step: int, name: str, images: int) -> None:
         """The images of a step were chosen; a converter has none."""
+
+    def standing(self, step: int, now: Standing) -> None:
+        """What of the step's units goes on; called often, before `progress`."""
 
     def progress(self, step: int, done: int, failed: int, total: int) -> None:
         """So many of the step's units known by now are over (failed ones too); called often."""

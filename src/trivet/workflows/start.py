@@ -94,7 +94,8 @@ def drive(job: JobDirectory, reporter: JobReporter | None = None) -> JobResult:
         return result
     request = record.restore(stored)
     _hold(request.dataset, job)
-    driver = JobDriver(job, engine_for(request.options, job.path), reporter or JobReporter())
+    engine = engine_for(request.options, job.path, watched=reporter is not None)
+    driver = JobDriver(job, engine, reporter or JobReporter())
     with stopped_by_signals(driver):
         return driver.run()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from trivet.engines.slurm.cluster import PARTITIONS, Cluster, read_cluster
+from trivet.engines.slurm.queue import Queued
 from trivet.engines.slurm.reasons import Final
 
 PATIENCE = 90.0
@@ -97,6 +98,11 @@ class Commands:
                 return []
             raise
 
+    def queue(self) -> list[Queued]:
+        """All jobs that wait, of everybody, as far as SLURM shows them."""
+        form = ("env", "SLURM_TIME_FORMAT=%s")  # for this command only: jobs inherit the variables of `sbatch`
+        return list(read_queue(self._call(*form, "squeue", "-h", "--states=PENDING", "-o", "%F|%K|%P|%Q|%S")))
+
     def by_comment(self) -> dict[str, str]:
         """The user's jobs that have a comment of Trivet's: its token and the number of the array."""
         said = self._call("squeue", "-h", "--states=all", f"--user={self._user()}", "-o", "%F|%k")
@@ -152,6 +158,16 @@ def read_rows(text: str) -> Iterator[Row]:
         if len(parts) == 5:
             named = tuple(elements(parts[1]))
             yield Row(parts[0], named, not named or "..." in parts[1], *parts[2:])
+
+
+def read_queue(text: str) -> Iterator[Queued]:
+    """Lines of ``squeue --states=PENDING -o '%F|%K|%P|%Q|%S'``, with times in seconds since the epoch, or ``N/A``."""
+    for line in text.splitlines():
+        parts = line.split("|")
+        if len(parts) == 5 and parts[3].isdigit():
+            jobs = sum(1 for _ in elements(parts[1])) or 1
+            start = float(parts[4]) if parts[4].isdigit() else None
+            yield Queued(parts[0], jobs, frozenset(parts[2].split(",")), int(parts[3]), start)
 
 
 def elements(text: str) -> Iterator[int]:

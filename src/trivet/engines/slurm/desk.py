@@ -63,6 +63,10 @@ class Desk:
             for element, ids in enumerate(found.elements):
                 self._where.update((id, (found, element)) for id in ids)
 
+    def listen(self) -> None:
+        """Somebody wants to know when jobs may start."""
+        self._watching.watched = True
+
     def turn(self) -> float:
         """Do what is due; when (monotonic seconds) something is due again."""
         self._take_wishes()

@@ -29,7 +29,8 @@ class SlurmEngine:
     ``directory`` takes logs and what is remembered; an engine made later for the same directory adopts what this one
     submitted. ``slots`` units of one submission run at once (None: as many as SLURM likes). ``programs`` makes
     containers into plain commands (None: they are refused). ``polls`` are the shortest and the longest time between two
-    looks at SLURM's list, in seconds. A unit's log keeps at most ``log_cap`` bytes, head and tail.
+    looks at SLURM's list, in seconds. A unit's log keeps at most ``log_cap`` bytes, head and tail. ``watched``:
+    somebody wants to know when jobs may start.
 
     Units that ask for the same share an array, and jobs, as the site's batching says. Memory is limited for every unit
     that says how much it needs, and for the job by SLURM. Restarts by SLURM are never used: what it takes away ends as
@@ -48,6 +49,7 @@ class SlurmEngine:
         polls: tuple[float, float] = (1.0, 30.0),
         commands: Commands | None = None,
         place: Place | None = None,
+        watched: bool = False,
     ) -> None:
         self.events: SimpleQueue[Sequence[EngineEvent]] = SimpleQueue()
         self._directory = Path(directory).absolute()
@@ -58,6 +60,8 @@ class SlurmEngine:
             *(self._directory, site, self._commands, self._place, self.events),
             *(slots, programs or NodePrograms(), log_cap, polls),
         )
+        if watched:
+            self._desk.listen()
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None

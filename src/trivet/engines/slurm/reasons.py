@@ -64,6 +64,11 @@ def waiting(job: str, reason: str) -> str:
     return f"SLURM job {job} {words.format(job=job)} ({reason})"
 
 
+def in_line(reason: str) -> bool:
+    """Whether a job that waits for this stands in the queue: nothing is wrong, others come first."""
+    return reason.strip("()") in ("Priority", "Resources", "None")
+
+
 class Ending(NamedTuple):
     """What is said of a unit whose job ended before the unit did."""
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from trivet.engines import Accepted, Ended, EngineEvent, Started, Waiting
+from trivet.engines.slurm.pace import Pace
 from trivet.engines.slurm.submission import Submission
 from trivet.tasks.states import Reason
 from trivet.tasks.work import AttemptId, Outcome
 
 _TAKEN, _ACCEPTED, _STARTED, _ENDED = range(4)
+
+NEWS = (20.0, 600.0)
+"""Shortest and longest time between two words about when a job may start, in seconds: each is kept in the journal."""
+
+
+class _Said(NamedTuple):
+    by: AttemptId
+    message: str
+    outlook: str
+    pace: Pace
 
 
 class Telling:
@@ -21,7 +34,7 @@ class Telling:
     ) -> None:
         self._events, self._meaning = events, meaning
         self._stages: dict[AttemptId, int] = {}
-        self._said: dict[str, str] = {}
+        self._said: dict[str, _Said] = {}
 
     def take(self, id: AttemptId) -> bool:
         """From now on the driver is told of this attempt; False if it was before."""
@@ -50,15 +63,21 @@ class Telling:
         """It waits, whether SLURM has it already or not."""
         self.tell([Accepted(id), Waiting(id, message)])
 
-    def all_wait(self, found: Submission, message: str) -> None:
-        """What a submission waits for, once, by the first of its attempts that has not started."""
-        if self._said.get(found.token) == message:
-            return
+    def all_wait(self, found: Submission, message: str, outlook: str = "") -> None:
+        """What a submission waits for, once, by the first of its attempts that has not started; ``outlook`` is an
+        addition that may change often, and is told anew now and then only."""
         waiting = (id for ids in found.elements for id in ids if self._stages.get(id, _ENDED) < _STARTED)
         first = next(waiting, None)
-        if first is not None:
-            self._said[found.token] = message
-            self.waits(first, message)
+        if first is None:
+            return
+        said, pace = self._said.get(found.token), Pace(*NEWS)
+        if said is not None and said.by == first and said.message == message:
+            if said.outlook == outlook or said.pace.due > time.monotonic():
+                return
+            pace = said.pace
+        pace.looked(time.monotonic())
+        self._said[found.token] = _Said(first, message, outlook, pace)
+        self.waits(first, f"{message}{outlook}")
 
     def refused(self, ids: Iterable[AttemptId], message: str) -> None:
         """They never start."""

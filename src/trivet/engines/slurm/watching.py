@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,7 +12,8 @@ from trivet.engines.slurm.commands import Commands, Row, SlurmError, spans
 from trivet.engines.slurm.job import Job, Jobs
 from trivet.engines.slurm.pace import Pace
 from trivet.engines.slurm.place import Place
-from trivet.engines.slurm.reasons import ACTIVE, UNKNOWN, WAITING, Final, waiting
+from trivet.engines.slurm.queue import outlooks, words
+from trivet.engines.slurm.reasons import ACTIVE, UNKNOWN, WAITING, Final, in_line, waiting
 from trivet.engines.slurm.submission import Submission
 from trivet.engines.slurm.telling import Telling
 from trivet.tasks.states import Reason
@@ -25,7 +26,8 @@ SOON = 0.2
 
 
 class Watching:
-    """``polls``: shortest and longest time between two looks at SLURM's list, in seconds."""
+    """``polls``: shortest and longest time between two looks at SLURM's list, in seconds. ``watched``: somebody wants
+    to know when jobs that wait may start, which takes one call more with each look, while one does."""
 
     def __init__(
         self, commands: Commands, jobs: Jobs, telling: Telling, place: Place, polls: tuple[float, float]
@@ -34,6 +36,7 @@ class Watching:
         self._records, self._list = Pace(*place.looks), Pace(*polls)
         self._left: list[tuple[Job, Ended]] = []
         self._accounting: bool | None = None
+        self.watched = False
 
     @property
     def due(self) -> float:
@@ -143,7 +146,7 @@ class Watching:
         known = {row.array for row in rows}
         unclear: list[Job] = []
         forced: dict[str, list[int]] = {}
-        why: dict[str, tuple[Submission, str]] = {}
+        why: dict[str, tuple[Submission, str, bool]] = {}
         now = time.monotonic()
         for job in self._jobs:
             array = job.submission.job
@@ -161,16 +164,27 @@ class Watching:
                 job.force_at = now + FORCE
                 forced.setdefault(array, []).append(job.element)
             elif row.state in WAITING:
-                why.setdefault(array, (job.submission, waiting(array, row.reason)))
+                why.setdefault(array, (job.submission, waiting(array, row.reason), in_line(row.reason)))
             elif row.state not in ACTIVE:
                 began = bool(row.nodes) and row.nodes != "None assigned"
                 self._over(job, Final(row.state), SETTLE if began else 0.0)
                 if row.state in ("FAILED", "CANCELLED") and not job.unwanted:
                     unclear.append(job)
-        for found, message in why.values():
-            self._telling.all_wait(found, message)
+        outlook = self._outlook([array for array, (_, _, stands) in why.items() if stands])
+        for array, (found, message, _) in why.items():
+            self._telling.all_wait(found, message, outlook.get(array, ""))
         self.cancel(forced, pending=False)
         return unclear
+
+    def _outlook(self, arrays: Sequence[str]) -> Mapping[str, str]:
+        """What those that stand in line can expect, in words; nobody is asked if nobody listens."""
+        if not (self.watched and arrays):
+            return {}
+        try:
+            found = outlooks(arrays, self._commands.queue())
+        except SlurmError:
+            return {}
+        return {array: words(one, time.time()) for array, one in found.items()}
 
     def _ask_about(self, jobs: list[Job]) -> None:
         """What the list does not say: how jobs failed, and how those did that it has forgotten. Raises SlurmError."""
