@@ -10,15 +10,17 @@ from trivet.cli.reporting import problem_lines
 from trivet.cli.tables import table
 from trivet.engines.slurm.check import check
 from trivet.engines.slurm.cluster import Cluster, Partition
-from trivet.engines.slurm.commands import Commands, SlurmError
+from trivet.engines.slurm.commands import SlurmError
+from trivet.engines.slurm.remote.facts import facts
+from trivet.engines.slurm.remote.transfer import has_rsync
 from trivet.engines.slurm.site import Site
 from trivet.engines.slurm.site_file import site_file
 from trivet.records import home
 from trivet.records.codec import problem_to_json
-from trivet.runs.on_slurm import site
 from trivet.runs.options import Options
+from trivet.runs.reaching import connected, unusable
 from trivet.tasks.problem import Problem, ProblemsError
-from trivet.tasks.quantities import format_duration
+from trivet.tasks.quantities import format_duration, format_memory
 from trivet.tasks.task import Environment
 from trivet.tasks.work import Invocation
 
@@ -27,20 +29,20 @@ def cluster_data(given: str | None) -> dict[str, Any]:
     """Everything as plain data: ``cluster`` and ``site`` are null where they can't be had; ``problems`` says why."""
     from trivet.engines import Attempt
 
-    commands = Commands()
     path = site_file(given, home())
-    found: dict[str, Any] = {"file": None if path is None else str(path), "cluster": None, "site": None}
+    found: dict[str, Any] = {"file": None if path is None else str(path)}
+    found |= {"login": None, "cluster": None, "site": None}
     problems: list[Problem] = []
     try:
-        found["cluster"] = asdict(commands.cluster())
+        reached = connected(Options(site=given))
+        found["site"] = asdict(reached.site)
+        if reached.runner is not None:
+            found["login"] = facts(reached.runner, reached.site.python)
+        found["cluster"] = asdict(reached.commands.cluster())
+        trial = Attempt("doctor/unit/1", Invocation(Environment(), ("true",), title="doctor"))
+        problems += check(reached.site, [trial], reached.commands)
     except SlurmError as error:
-        problems.append(Problem("S009", f"SLURM can't be asked: {error}"))
-    try:
-        configured = site(Options(site=given), commands)
-        found["site"] = asdict(configured)
-        if not problems:
-            trial = Attempt("doctor/unit/1", Invocation(Environment(), ("true",), title="doctor"))
-            problems += check(configured, [trial], commands)
+        problems.append(unusable(error))
     except ProblemsError as error:
         problems += error.problems
     found["problems"] = [problem_to_json(problem) for problem in dict.fromkeys(problems)]
@@ -51,6 +53,9 @@ def cluster_lines(found: dict[str, Any]) -> Iterator[str]:
     """The same for people."""
     from trivet.records.codec import problem_from_json
 
+    if found["login"] is not None:
+        yield from _login(found["login"])
+        yield ""
     if found["cluster"] is not None:
         partitions = tuple(Partition(**one) for one in found["cluster"]["partitions"])
         yield from _cluster(Cluster(**{**found["cluster"], "partitions": partitions}))
@@ -64,6 +69,22 @@ def cluster_lines(found: dict[str, Any]) -> Iterator[str]:
         yield from problem_lines(problem_from_json(data))
     if not found["problems"]:
         yield "SLURM would take a job of one unit."
+
+
+def _login(login: dict[str, Any]) -> Iterator[str]:
+    python, size = login["python"], login["size"]
+    missing = "NOT FOUND on the login node: name another with `python`, or load it by `modules`"
+    said = f" ({login['said'][0]})" if login["said"] else ""
+    rows = [
+        ("host", login["host"]),
+        ("folder", login["folder"]),
+        ("free", "unknown" if size is None else f"{format_memory(login['free'])} of {format_memory(size)}"),
+        *(("quota", line.strip()) for line in (login["quota"] or "").splitlines()),
+        ("python", f"{python['version']}  {python['executable']}" if python else missing + said),
+        ("files", "by rsync" if login["rsync"] and has_rsync() else "by tar: rsync 3.1 or later is not on both sides"),
+        ("apptainer", login["apptainer"] or "none on the login node: no container images"),
+    ]
+    yield from table(None, rows)
 
 
 def _cluster(cluster: Cluster) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 
 import click
@@ -14,12 +13,15 @@ from trivet.records.journal import last_owner
 
 @click.command("rm", epilog="Example: trivet rm 20261120-223501-7f3a")
 @click.argument("runs", nargs=-1, required=True)
-def command(runs: tuple[str, ...]) -> int:
+@click.option("--keep-remote", is_flag=True, help="Leave what is in the folder of a cluster that is elsewhere.")
+def command(runs: tuple[str, ...], keep_remote: bool) -> int:
     """Remove the directories of runs that are over, with logs and outputs.
 
+    What a run has left in the folder of a cluster that is reached by SSH goes, too, unless --keep-remote is given.
     Outputs that were published elsewhere (`--output`) stay. A run that goes on is refused: cancel it first.
     """
     from trivet.cli.finding import found
+    from trivet.cli.removing import removed
 
     code = 0
     # All names are looked up first: `last` means one run however often it is said.
@@ -28,10 +30,10 @@ def command(runs: tuple[str, ...]) -> int:
             print(f"{directory.id} still runs; end it first: trivet cancel {directory.id}", file=sys.stderr)
             code = 1
             continue
-        # Under another name first: a half-removed directory is never taken for a run.
-        doomed = directory.path.rename(directory.path.with_name(f".{directory.id}.removed"))
-        shutil.rmtree(doomed)
-        print(directory.id)
+        if removed(directory, keep_remote):
+            print(directory.id)
+        else:
+            code = 1
     return code
 
 

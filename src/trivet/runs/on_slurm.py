@@ -10,66 +10,61 @@ from pathlib import Path
 from typing import Any
 
 from trivet.contracts import contract
+from trivet.contracts.folding import value_of
 from trivet.engines import Attempt, Engine, EngineError
 from trivet.engines.slurm.check import check
-from trivet.engines.slurm.commands import Commands, SlurmError
+from trivet.engines.slurm.commands import SlurmError
 from trivet.engines.slurm.engine import SlurmEngine
 from trivet.engines.slurm.grouping import groups
-from trivet.engines.slurm.programs import ApptainerPrograms
 from trivet.engines.slurm.script import script
-from trivet.engines.slurm.site import Site
-from trivet.engines.slurm.site_file import default_site, load_site, site_file
-from trivet.records import home
 from trivet.runs.options import Options
+from trivet.runs.reaching import ABSENT, UNUSABLE, Reach, connected, reach, unusable
 from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.task import ContainerImage
+from trivet.tasks.types import Zarr
 from trivet.tasks.work import AttemptDirectory
 
 SLURM = "slurm"
-UNUSABLE = "S009"
-"""Code of problems: SLURM can't be asked."""
+MADE = "zarr_dir"
+"""The input that names a directory in which data are made: it need not exist."""
 
 LOOKED_AT = 100
 """So many units of a phase are looked at before a run: they hardly differ in what they ask for."""
-
-
-def site(options: Options, commands: Commands | None = None) -> Site:
-    """The configuration that a run uses: a file's, or what the cluster says of itself. Raises ProblemsError."""
-    path = site_file(options.site, home())
-    if path is not None:
-        return load_site(path)
-    try:
-        return default_site((commands or Commands()).cluster())
-    except SlurmError as error:
-        hint = "name a configuration of the site with --site FILE, or run it on a login node of the cluster"
-        raise ProblemsError([Problem(UNUSABLE, f"SLURM can't be asked: {error}", hint=hint)]) from None
 
 
 def engine(options: Options, directory: Path, watched: bool = False) -> Engine:
     """The engine for a run or job that keeps what it has to remember in ``directory``; ``watched``: somebody wants to
     know when jobs may start. Raises EngineError."""
     try:
-        programs = ApptainerPrograms(directory, home() / "sif")
-        return SlurmEngine(directory, site(options), options.slots, programs, watched=watched)
+        cluster = reach(options, directory)
+        place, programs = cluster.place(directory)
+        return SlurmEngine(
+            *(directory, cluster.site, options.slots, programs),
+            watched=watched,
+            commands=cluster.commands,
+            place=place,
+        )
     except ProblemsError as error:
         raise EngineError(str(error)) from None
 
 
 def problems(call: Call, options: Options) -> list[Problem]:
     """What is wrong with running a call on the cluster, as far as its first phase tells."""
-    if isinstance(call.task.program, ContainerImage):
-        found = _without_apptainer(options.runtime)
-        if found:
-            return found
-    commands = Commands()
     try:
-        configured = site(options, commands)
+        cluster = connected(options)
+        if isinstance(call.task.program, ContainerImage):
+            found = _without_apptainer(options.runtime, cluster)
+            if found:
+                return found
         with tempfile.TemporaryDirectory(prefix="trivet-") as place:
             attempts = list(islice(_attempts(call, options, Path(place)), LOOKED_AT))
-            return check(configured, attempts, commands, options.slots) if attempts else []
+            found = check(cluster.site, attempts, cluster.commands, options.slots) if attempts else []
+            return found if cluster.runner is None else [*found, *_not_there(call, attempts, cluster)]
     except ProblemsError as error:
         return list(error.problems)
+    except SlurmError as error:
+        return [unusable(error)]
     except OSError as error:
         return [Problem(UNUSABLE, f"what a job would be can't be tried out: {error}")]
 
@@ -79,10 +74,10 @@ def rehearsed(attempts: Sequence[Attempt], options: Options, place: str) -> list
 
     Raises ProblemsError.
     """
-    commands = Commands()
-    configured = site(options, commands)
+    reached = reach(options)
+    configured = reached.site
     try:
-        cluster = commands.cluster()
+        cluster = reached.commands.cluster()
         longest = {one.name: one.max_time for one in cluster.partitions}
         largest = cluster.largest_array
     except SlurmError:
@@ -111,13 +106,48 @@ def _attempts(call: Call, options: Options, place: Path) -> Iterator[Attempt]:
         yield Attempt(where.attempt, options.applied(room.stage(call, unit, where)))
 
 
-def _without_apptainer(runtime: str | None) -> list[Problem]:
+def _not_there(call: Call, attempts: Sequence[Attempt], cluster: Reach) -> Iterator[Problem]:
+    """What units name, and a cluster that is elsewhere does not have: their programs, and OME-Zarr data, whose paths
+    are the cluster's own. Raises SlurmError."""
+    host = cluster.site.host
+    programs = [] if isinstance(call.task.program, ContainerImage) else list(_programs(attempts))
+    for path in cluster.absent(iter(programs)):
+        hint = "say in `paths` of the site's configuration where the cluster has it"
+        yield Problem(ABSENT, f"there is no {path} on {host}", hint=hint)
+    for path in cluster.absent(_data(call)):
+        yield Problem(ABSENT, f"there are no data at {path} on {host}", hint="paths of OME-Zarr data are the cluster's")
+
+
+def _programs(attempts: Sequence[Attempt]) -> Iterator[str]:
+    for attempt in attempts:
+        words = attempt.invocation.command or ()
+        yield from (word for word in (words if attempt.invocation.warm else words[:1]) if word.startswith("/"))
+
+
+def _data(call: Call) -> Iterator[str]:
+    ports = [port for port in call.task.inputs if isinstance(port.type, Zarr) and port.name != MADE]
+    for unit in islice(contract(call.task.contract).plan(call, 0, ()) or (), LOOKED_AT):
+        for port in ports:
+            value = value_of(call, unit, port.name)
+            for path in [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else ():
+                if isinstance(path, str) and path.startswith("/"):
+                    yield path
+
+
+def _without_apptainer(runtime: str | None, cluster: Reach) -> list[Problem]:
     """A problem when images can't be run in jobs."""
     from trivet.engines.runtimes import APPTAINER, choose
 
     if runtime not in (None, APPTAINER):
         message = f"{runtime} can't run images in jobs: what its daemon starts is not the job's"
         return [Problem("B014", message, hint="SLURM would neither limit nor end it; use --runtime apptainer")]
+    if cluster.runner is not None:
+        try:
+            cluster.runner.say(cluster.runner.login.words(["apptainer", "--version"]))
+        except SlurmError as error:
+            hint = "images run on SLURM by Apptainer, which the cluster needs on its login node and on the others"
+            return [Problem("B014", str(error), hint=hint)]
+        return []
     try:
         choose(APPTAINER)
     except EngineError as error:

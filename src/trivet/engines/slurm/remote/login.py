@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
 
 from trivet.engines.slurm.commands import ENVIRONMENT, PATIENCE, SlurmError
 from trivet.engines.slurm.remote.connection import Connection, told
 from trivet.engines.slurm.remote.transfer import new_enough
+from trivet.engines.slurm.submission import save
 
 # SLURM's commands are often found by interactive logins only: these are asked when the plain PATH has none.
 _LOOK = (
@@ -56,20 +61,53 @@ def login(connection: Connection, folder: str) -> Login:
     return Login(facts["home"], int(facts["user"]), facts["folder"], facts["path"], rsync)
 
 
-class Runner:
-    """Runs SLURM's commands on the cluster, as `Commands` wants it. The login is looked at when it is needed first."""
+_MEMORY = "slurm/login.json"
 
-    def __init__(self, connection: Connection, folder: str) -> None:
+
+def _memory(directory: Path) -> tuple[str, Login] | None:
+    try:
+        host, found = json.loads((directory / _MEMORY).read_bytes())
+        return str(host), Login(**found)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class Runner:
+    """Runs SLURM's commands on the cluster, as `Commands` wants it. The login is looked at when it is needed first, and
+    remembered in ``directory``, that of a run, if there is one."""
+
+    def __init__(self, connection: Connection, folder: str, directory: Path | None = None) -> None:
         self.connection = connection
-        self._folder = folder
+        self._folder, self._directory = folder, directory
         self._login: Login | None = None
+
+    @classmethod
+    def remembered(cls, directory: Path) -> Self | None:
+        """The one that a run's directory remembers, if any."""
+        found = _memory(directory)
+        if found is None:
+            return None
+        runner = cls(Connection(found[0]), found[1].folder)
+        runner._login = found[1]
+        return runner
 
     @property
     def login(self) -> Login:
         """Raises SlurmError."""
         if self._login is None:
-            self._login = login(self.connection, self._folder)
+            found = None if self._directory is None else _memory(self._directory)
+            if found is not None and found[0] == self.connection.host:
+                self._login = found[1]  # a run goes on as it began, and while the cluster is out of reach
+            else:
+                self._login = login(self.connection, self._folder)
+                self._remember(self._login)
         return self._login
+
+    def _remember(self, found: Login) -> None:
+        if self._directory is not None:
+            with suppress(OSError):
+                (self._directory / _MEMORY).parent.mkdir(exist_ok=True)
+                save(self._directory / _MEMORY, json.dumps([self.connection.host, asdict(found)]).encode())
 
     def say(self, words: Sequence[str], data: bytes = b"", patience: float = PATIENCE) -> str:
         """What a command prints that has to work. Raises SlurmError with what it says otherwise."""

@@ -16,7 +16,7 @@ class PathMap:
     _there: dict[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        pairs = {here.rstrip("/"): there.rstrip("/") for here, there in self.pairs}
+        pairs = {here.rstrip("/"): there.rstrip("/") for here, there in self.pairs if here.rstrip("/")}
         object.__setattr__(self, "_there", pairs)
         object.__setattr__(self, "_pattern", _paths(pairs))
 
