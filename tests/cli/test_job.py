@@ -200,7 +200,7 @@ def test_a_part_of_a_workflow_runs_on_chosen_images(lab: Lab) -> None:
     assert lab.marks() == {"0": "xx", "1": "", "2": "x"}
     answer = lab.run("job", "run", path, "--dataset", "Marks", "--first", "1", "--attribute", "number=7")
     assert answer.returncode == 1
-    assert "none of 3 images has number=7" in answer.stderr
+    assert "none of the 3 images has number=7" in answer.stderr
 
 
 def test_a_dataset_file_is_imported_and_never_over_another(lab: Lab) -> None:
@@ -223,12 +223,16 @@ def test_a_dataset_file_is_imported_and_never_over_another(lab: Lab) -> None:
     ("words", "told"),
     [
         ((), "--dataset"),
-        (("--dataset", "a", "--zarr-dir", "b"), "--dataset"),
+        (("--dataset", "a", "--zarr-dir", "b"), "not both"),
         (("--dataset", "a", "--images", "b"), "--zarr-dir"),
         (("--zarr-dir", "z", "--first", "9"), "counted from 0"),
         (("--zarr-dir", "z", "--first", "Marc"), "did you mean `Mark`?"),
         (("--zarr-dir", "z", "--first", "1", "--last", "0"), "comes after"),
+        (("--zarr-dir", "z", "--first=--1"), "there is no step `--1`"),
+        (("--zarr-dir", "z", "--first", "9" * 5000), "there is no step"),
         (("--zarr-dir", "z", "--only", "failing"), "no status"),
+        (("--zarr-dir", "z", "--only", ","), "no status"),
+        (("--zarr-dir", "z", "--only", ""), "no status"),
         (("--zarr-dir", "z", "--retries", "-1"), "--retries"),
         (("--zarr-dir", "z", "--engine", "lokal"), "did you mean `local`?"),
     ],
@@ -266,6 +270,42 @@ def test_a_detached_job_is_looked_at_stopped_continued_and_removed(lab: Lab) -> 
     assert lab.run("job", "status", job).returncode == 1
     assert lab.marks() == {"0": "", "1": ""}
     assert lab.done("job", "rm", job[:-2]).strip() == job
+    assert lab.done("job", "list") == ""
+
+
+def test_logs_are_followed_until_the_job_is_over(lab: Lab) -> None:
+    gate = lab.root / "gate"
+    path = lab.workflow(make(2), step("Mark", args_parallel={"seconds": 1, "unless": str(gate)}))
+    job = lab.done("job", "run", path, "--zarr-dir", "z", "--detach").strip()
+    told = lab.done("job", "logs", job, "--follow")
+    assert told == lab.done("job", "logs", job)
+    assert told.splitlines()[-1].endswith("job FINISHED")
+    assert lab.done("job", "logs", job, "--step", "Mark", "-f") == lab.done("job", "logs", job, "--step", "Mark")
+    one = lab.done("job", "logs", job, "--step", "1", "--unit", "par-000000-0000000", "-f")
+    assert one.split() == ["looking", "at", "0.zarr"]
+
+
+def test_units_that_were_never_started_are_told_as_such(lab: Lab) -> None:
+    path = lab.workflow(make(3), step("Mark", args_parallel={"seconds": 60}))
+    job = lab.done("job", "run", path, "--zarr-dir", "z", "--grace", "1", "--slots", "1", "--detach").strip()
+    wait_for(lambda: running(lab))
+    lab.done("job", "stop", job)
+    messages = [unit["message"] for unit in lab.json_of_any("job", "show", job, "--units", "1")]
+    assert messages[0] == "ended by signal 15"
+    assert not [message for message in messages if "None" in message]
+
+
+def test_a_job_whose_engine_is_gone_can_be_removed_by_force(lab: Lab) -> None:
+    site = written(lab.root / "site.toml", "")
+    path = lab.workflow(make(2))
+    job = lab.done("job", "run", path, "--zarr-dir", "z", "--engine", "slurm", "--site", str(site), "--detach").strip()
+    site.unlink()
+    wait_for(lambda: lab.json_of_any("job", "status", job)["state"] == "LOST")
+    stopped = lab.run("job", "stop", job)
+    assert stopped.returncode == 1
+    assert f"trivet job rm --force {job}" in stopped.stderr
+    assert lab.run("job", "rm", job).returncode == 1
+    assert lab.done("job", "rm", "--force", job).strip() == job
     assert lab.done("job", "list") == ""
 
 

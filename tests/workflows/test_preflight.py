@@ -216,9 +216,9 @@ def test_after_a_converter_nobody_knows_the_images(bench: Bench) -> None:
 def test_an_empty_first_selection_is_refused_with_the_filter_that_empties_it(bench: Bench) -> None:
     problem = only(bench.look(task("Project"), images=bench.images({}, {"is_3D": False})).problems)
     assert (problem.code, problem.severity) == ("W042", "error")
-    assert problem.message == "Project: none of 2 images has is_3D=true"
+    assert problem.message == "Project: none of the 2 images has is_3D=true"
     problem = only(bench.look(task("Blur", **GOOD), attribute_filters={"well": ["C1", "C2"]}).problems)
-    assert problem.message == "Blur: none of 1 images has well=C1|C2"
+    assert problem.message == "Blur: none of the 1 images has well=C1|C2"
     problem = only(bench.look(task("Blur", **GOOD), images={}).problems)
     assert problem.message == "Blur needs images, and the dataset has none"
 

@@ -87,7 +87,9 @@ def plan(path: str, given: dict[str, Any]) -> Plan:
     Raises ProblemsError when there is no workflow or dataset to look at, and usage errors.
     """
     if (given["dataset"] is None) is (given["zarr_dir"] is None):
-        raise click.UsageError("Name the images' dataset with --dataset, or a directory for them with --zarr-dir.")
+        both = "" if given["dataset"] is None else "; not both"
+        message = f"Name the images' dataset with --dataset, or a directory for a new one with --zarr-dir{both}."
+        raise click.UsageError(message)
     if given["images"] is not None and given["zarr_dir"] is None:
         raise click.UsageError("--images goes with --zarr-dir; a dataset has its own.")
     source = load(Path(path))

@@ -21,7 +21,9 @@ def _statuses(context: click.Context, parameter: click.Parameter, given: str | N
     """The statuses in the value of an option."""
     from trivet.datasets.statuses import STATUSES
 
-    words = tuple(dict.fromkeys(word.strip() for word in (given or "").split(",") if word.strip()))
+    if given is None:
+        return ()
+    words = tuple(dict.fromkeys(word.strip() for word in given.split(",")))
     for word in words:
         if word not in STATUSES:
             raise click.BadParameter(f"{word!r} is no status of an image: {', '.join(STATUSES)}")

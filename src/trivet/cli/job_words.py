@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import click
@@ -25,7 +26,7 @@ def step_of(word: str, names: Sequence[str], tasks: Sequence[str]) -> int:
 
     Raises a usage error where there is none or more than one.
     """
-    if word.isascii() and word.lstrip("-").isdigit():
+    if re.fullmatch(r"-?[0-9]{1,9}", word):
         if not 0 <= int(word) < len(names):
             raise click.UsageError(f"there is no step {word}: the workflow has {len(names)}, counted from 0")
         return int(word)

@@ -31,6 +31,8 @@ def failure(unit: Unit, outcome: Outcome) -> UnitResult | None:
         message = outcome.message
     elif outcome.signal is not None:
         message = f"ended by signal {outcome.signal}"
+    elif outcome.exit_code is None:
+        message = "it was never started"
     else:
         message = f"exit code {outcome.exit_code}"
     return UnitResult(unit.name, reason, message, outcome.exit_code)

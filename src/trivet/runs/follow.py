@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from trivet.records.directory import OwnedDirectory, RunDirectory
@@ -62,6 +62,23 @@ class LiveLogs:
             data = self._tails.setdefault(path, Tail(path)).read()
             if data:
                 self._write(data)
+
+
+def growing(run: OwnedDirectory, logs: Callable[[], Iterable[Path]]) -> Iterator[tuple[Path, bytes]]:
+    """What is in some logs and comes to them, each piece with its log, until a run or job is over or lost its driver.
+
+    Raises OSError, UnreadableError.
+    """
+    tails: dict[Path, Tail] = {}
+    goes_on = True
+    while goes_on:
+        goes_on = "result" not in run.read() and run.owner_alive()
+        for path in logs():  # after that question, so that the last words are not missed
+            data = tails.setdefault(path, Tail(path)).read()
+            if data:
+                yield path, data
+        if goes_on:
+            time.sleep(INTERVAL)
 
 
 def parts(run: RunDirectory, progress: Progress) -> Iterator[tuple[str, bytes]]:

@@ -205,11 +205,11 @@ def _empty(asked: Asked, found: Found, wanted: TypeFilters, images: ImageList) -
         for name, values in asked.attribute_filters.items()
     )
     if not by_type:
-        message = f"{found.step.name}: none of {len(images)} images has {types}"
+        message = f"{found.step.name}: none of the {len(images)} images has {types}"
         hint = "trivet dataset show tells their types; the step's own, and --type, choose"
     else:
-        also = f" of those with {types}" if types else ""
-        message = f"{found.step.name}: none of {len(by_type)} images{also} has {attributes}"
+        also = f" with {types}" if types else ""
+        message = f"{found.step.name}: none of the {len(by_type)} images{also} has {attributes}"
         hint = "--attribute and --only choose among all images"
     return Problem(EMPTY, message, hint=hint, path=path)
 
