@@ -255,6 +255,13 @@ def running(lab: Lab) -> bool:
     return any(path.stat().st_size for path in lab.home.glob("jobs/*/1_mark/*-log.txt"))
 
 
+def lose(lab: Lab, job: str) -> None:
+    """Kill the process that drives a job in the background."""
+    owner = max(lab.home.glob(f"jobs/{job}/journal/*.jsonl"), key=lambda path: int(path.stem))
+    os.kill(json.loads(owner.read_text().splitlines()[0])["owner"]["pid"], signal.SIGKILL)
+    wait_for(lambda: lab.json_of_any("job", "status", job)["state"] == "LOST")
+
+
 def test_a_detached_job_is_looked_at_stopped_continued_and_removed(lab: Lab) -> None:
     path = lab.workflow(make(2), step("Mark", args_parallel={"seconds": 60}))
     job = lab.done("job", "run", path, "--zarr-dir", "z", "--grace", "1", "--detach").strip()
@@ -296,11 +303,15 @@ def test_units_that_were_never_started_are_told_as_such(lab: Lab) -> None:
 
 
 def test_a_job_whose_engine_is_gone_can_be_removed_by_force(lab: Lab) -> None:
-    site = written(lab.root / "site.toml", "")
+    limits = {
+        f"{which}_{what}": 4 for which in ("target", "max") for what in ("cpus_per_job", "mem_per_job", "num_jobs")
+    }
+    default = {"partition": "main", "cpus_per_task": 1, "mem": 100}
+    site = written(lab.root / "site.json", {"default_slurm_config": default, "batching_config": limits})
     path = lab.workflow(make(2))
     job = lab.done("job", "run", path, "--zarr-dir", "z", "--engine", "slurm", "--site", str(site), "--detach").strip()
+    lose(lab, job)
     site.unlink()
-    wait_for(lambda: lab.json_of_any("job", "status", job)["state"] == "LOST")
     stopped = lab.run("job", "stop", job)
     assert stopped.returncode == 1
     assert f"trivet job rm --force {job}" in stopped.stderr
@@ -325,9 +336,7 @@ def test_a_job_whose_process_was_killed_is_taken_up_or_stopped(lab: Lab) -> None
     assert lab.run("job", "rm", "last").returncode == 1
     job = lab.done("job", "continue", "last", "--detach").strip()
     assert lab.json("job", "status", job)["state"] == "RUNNING"
-    owner = max(lab.home.glob(f"jobs/{job}/journal/*.jsonl"), key=lambda path: int(path.stem))
-    os.kill(json.loads(owner.read_text().splitlines()[0])["owner"]["pid"], signal.SIGKILL)
-    wait_for(lambda: lab.json_of_any("job", "status", job)["state"] == "LOST")
+    lose(lab, job)
     lab.done("job", "stop", job)
     assert lab.json_of_any("job", "status", job)["state"] == "FAILED"
     assert lab.marks() == {"0": "", "1": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,14 @@ from trivet.workflows.selection import Asked, filters_before
 from .registered import BLUR, PROJECT, register, schema, task, workflow
 
 GOOD = {"args_parallel": {"size": 1}}
+SITE = json.dumps(
+    {
+        "default_slurm_config": {"partition": "main", "cpus_per_task": 1, "mem": 100},
+        "batching_config": {
+            f"{which}_{what}": 4 for which in ("target", "max") for what in ("cpus_per_job", "mem_per_job", "num_jobs")
+        },
+    }
+)
 
 
 class Bench:
@@ -191,7 +200,23 @@ def test_more_than_the_machine_has_is_told_unless_options_say_less(
     entry = task("Blur", **GOOD, meta_parallel={"mem": 16_000})
     assert bench.told(entry) == [("B016", "warning", ("meta_parallel",))]
     assert bench.told(entry, options=Options(memory=2**30)) == []
-    assert bench.told(entry, options=Options(engine="slurm")) == []
+    site = bench.tmp_path / "site.json"
+    site.write_text(SITE)
+    assert bench.told(entry, options=Options(engine="slurm", site=str(site))) == []
+
+
+def test_meta_data_that_mean_nothing_are_told(bench: Bench) -> None:
+    meta = {"cpus_per_task": "many", "mem": "lots", "needs_gpu": 1, "parallel_tasks_per_job": 2}
+    keys = [("meta_parallel", key) for key in ("cpus_per_task", "mem", "needs_gpu")]
+    assert bench.told(task("Blur", **GOOD, meta_parallel=meta)) == [("W036", "warning", key) for key in keys]
+    fine = {"cpus_per_task": 1, "mem": "1M", "needs_gpu": False}
+    assert bench.told(task("Blur", **GOOD, meta_parallel=fine)) == []
+
+
+def test_a_cluster_that_can_not_be_used_is_told_before(bench: Bench) -> None:
+    site = str(bench.tmp_path / "nowhere.toml")
+    problem = only(bench.look(task("Blur", **GOOD), options=Options(engine="slurm", site=site)).problems)
+    assert (problem.code, problem.severity, problem.file) == ("S004", "error", site)
 
 
 # Types and images

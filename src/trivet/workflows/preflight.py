@@ -16,16 +16,18 @@ from trivet.records import claims
 from trivet.records.datasets import neighbours
 from trivet.runs.options import Options
 from trivet.runs.refusing import shortages
+from trivet.runs.start import SLURM
 from trivet.tasks.problem import Problem, ProblemsError, Severity
 from trivet.tasks.quantities import format_memory
 from trivet.workflows.arguments import REFUSED, faults
 from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, select
 
-INACTIVE, STRICT, UNUSED, DISK, DIRECTORY = "W024", "W034", "W043", "W047", "W049"
+INACTIVE, STRICT, META, UNUSED, DISK, DIRECTORY = "W024", "W034", "W036", "W043", "W047", "W049"
 SHARED, OCCUPIED = "D004", "W060"
-"""Codes of problems: an inactive package, schemas that refused something, something given that is not used, a full
-disk, a directory that can't be used, or that another dataset has its images in; a dataset with a job already."""
+"""Codes of problems: an inactive package, schemas that refused something, meta data that mean nothing, something given
+that is not used, a full disk, a directory that can't be used, or that another dataset has its images in; a dataset with
+a job already."""
 
 LITTLE = 1024**3
 """Bytes of free space below which a warning is given; a thousandth of it is as good as nothing."""
@@ -51,6 +53,7 @@ def look(asked: Asked, home: Path, dataset: str) -> Preflight:
         problems.append(Problem(STRICT, message, "info", "--no-validate-args passes them on as they are"))
     rows, more = select(asked)
     problems += more
+    problems += _engine(asked.options)
     problems += _places(asked)
     if asked.dataset is not None:
         problems += _occupied(asked.dataset)
@@ -82,8 +85,12 @@ def _of_task(found: Found, asked: Asked) -> Iterator[Problem]:
     if asked.validate:
         yield from faults(found)
     for part in found.parts:
+        where = (*found.path, f"meta{part.suffix}")
+        for key, expected in _strange_meta(part.meta):
+            message = f"{name}: `meta{part.suffix}.{key}` is {part.meta[key]!r:.40}, and not {expected}: it is ignored"
+            yield Problem(META, message, "warning", path=(*where, key))
         for problem in _needs(found, part.meta, asked.options):
-            yield replace(problem, message=f"{name}: {problem.message}", path=(*found.path, f"meta{part.suffix}"))
+            yield replace(problem, message=f"{name}: {problem.message}", path=where)
 
 
 def _programs(found: Found) -> Iterator[Problem]:
@@ -101,10 +108,33 @@ def _programs(found: Found) -> Iterator[Problem]:
             yield Problem("F020", message, hint=hint, path=(*found.path, "task"))
 
 
+def _strange_meta(meta: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys of meta data whose values can't be understood, and what was expected: they count as not there."""
+    resources = resources_of(meta)
+    if meta.get("cpus_per_task") is not None and resources.cpus is None:
+        yield "cpus_per_task", "a number of CPUs"
+    if meta.get("mem") is not None and resources.memory is None:
+        yield "mem", "a number of MB, or text such as 4G"
+    if not isinstance(meta.get("needs_gpu"), bool | None):
+        yield "needs_gpu", "true or false"
+
+
 def _needs(found: Found, meta: Mapping[str, Any], options: Options) -> list[Problem]:
     if options.engine != "local":
         return []
     return shortages(found.step.task.program, options.needs(resources_of(meta)))
+
+
+def _engine(options: Options) -> Iterator[Problem]:
+    """What is wrong with the cluster that units are to run on."""
+    if options.engine != SLURM:
+        return
+    from trivet.runs.reaching import connected
+
+    try:
+        connected(options)
+    except ProblemsError as error:
+        yield from error.problems
 
 
 # Places
