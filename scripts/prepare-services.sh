@@ -1,5 +1,5 @@
 #!/bin/sh
-# Have the services that some tests need: Docker, Podman, Apptainer, PostgreSQL, Chromium, SLURM. As root on Debian or Ubuntu what is
+# Have the services that some tests need: Docker, Podman, Apptainer, PostgreSQL, Chromium, SLURM, sshd. As root on Debian or Ubuntu what is
 # missing is installed and a Docker daemon is started; elsewhere nothing changes, and tests without their service are
 # skipped.
 set -u
@@ -12,6 +12,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     command -v podman >/dev/null 2>&1 || missing="$missing podman runc"
     command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
     command -v slurmctld >/dev/null 2>&1 || missing="$missing slurmctld slurmd slurm-client munge"
+    [ -x /usr/sbin/sshd ] || missing="$missing openssh-server rsync"
     command -v slurmdbd >/dev/null 2>&1 || missing="$missing slurmdbd mariadb-server"
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
     if [ -n "$missing" ]; then

@@ -52,7 +52,7 @@ with socket.socket() as taken:
 PYTHON
     port=$(cat "$place/port")
     echo "[127.0.0.1]:$port $(cat "$place/host_key.pub")" >"$place/client/known_hosts"
-    cat >"$place/sshd_config" <<CONF
+    [ -s "$place/sshd_config" ] || cat >"$place/sshd_config" <<CONF
 ListenAddress 127.0.0.1
 Port $port
 HostKey $place/host_key

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pwd
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +18,19 @@ from typing import Any
 
 import pytest
 
-from trivet.engines import Attempt, Engine
-from trivet.engines.slurm.commands import Commands
+from trivet.engines import Attempt, Ended, Engine
+from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.engine import SlurmEngine
 from trivet.engines.slurm.remote import transfer
-from trivet.engines.slurm.remote.connection import Connection
+from trivet.engines.slurm.remote.connection import Connection, UnreachableError
+from trivet.engines.slurm.remote.inputs import Inputs
 from trivet.engines.slurm.remote.login import Runner
 from trivet.engines.slurm.remote.mirror import Mirror
 from trivet.engines.slurm.remote.programs import FarPrograms
 from trivet.engines.slurm.site import Site, read_site
 from trivet.tasks.problem import Problem
-from trivet.tasks.task import Environment
+from trivet.tasks.states import Reason
+from trivet.tasks.task import ContainerImage, Environment
 from trivet.tasks.work import Invocation, Mount, Outcome
 from trivet.testing import EngineTests
 from trivet.testing.watching import Gate, Sign, Watch
@@ -80,10 +85,15 @@ class Far:
         return subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
 
 
+def daemon(*words: str) -> None:
+    """Start the server (again), or end it."""
+    subprocess.run([str(SCRIPTS / "start-sshd.sh"), *words], capture_output=True, timeout=120, check=True)
+
+
 @pytest.fixture(scope="module")
 def far() -> Iterator[Far]:
     """A cluster of its own: all of it in a place that the second user can enter, unlike pytest's directories."""
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # noqa: S108
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         place = Path(name)
         place.chmod(0o755)
         patch.setenv("TRIVET_SLURM", f"{place}/slurm")
@@ -99,7 +109,7 @@ def far() -> Iterator[Far]:
             patch.delenv("SLURM_CONF")  # whoever calls SLURM's commands here is told that there are none
             yield Far(place / "sshd", config["User"], client)
         finally:
-            subprocess.run([str(SCRIPTS / "start-sshd.sh"), "stop"], capture_output=True, timeout=120, check=False)
+            daemon("stop")
             subprocess.run([str(SCRIPTS / "stop-slurm.sh")], capture_output=True, timeout=120, check=False)
 
 
@@ -127,15 +137,13 @@ def directory(tmp_path: Path) -> Path:
 def make(far: Far, directory: Path, tmp_path: Path) -> Iterator[Make]:
     made: list[SlurmEngine] = []
 
-    def make(host: str = "cluster", folder: str = "project", **more: Any) -> SlurmEngine:
-        runner = Runner(Connection(host), folder)
-        mirror = Mirror(directory, runner, tmp_path / "cache", more.pop("paths", ()))
+    def make(place: Path = directory, folder: str = "project", **more: Any) -> SlurmEngine:
+        runner = Runner(Connection("cluster"), folder, place)
+        mirror = Mirror(place, runner, tmp_path / "cache", ())
         mirror.looks = (0.1, 0.5)
         commands = Commands(runner, lambda: str(runner.login.user))
-        programs = FarPrograms(directory, mirror)
-        made.append(
-            SlurmEngine(directory, site(), None, programs, polls=POLLS, commands=commands, place=mirror, **more)
-        )
+        programs = FarPrograms(place, mirror)
+        made.append(SlurmEngine(place, site(), None, programs, polls=POLLS, commands=commands, place=mirror, **more))
         return made[-1]
 
     yield make
@@ -144,6 +152,22 @@ def make(far: Far, directory: Path, tmp_path: Path) -> Iterator[Make]:
     Connection("cluster").end()
     subprocess.run(["scancel", f"--user={far.user}"], check=False, env={**os.environ, **conf(far)})
     shutil.rmtree(far.folder, ignore_errors=True)
+
+
+@pytest.fixture
+def meeting() -> Iterator[Path]:
+    """A directory in which both users can meet."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+@pytest.fixture
+def gate(meeting: Path) -> Iterator[Gate]:
+    gate = Gate(meeting / "gate")
+    (meeting / "gate").chmod(0o666)
+    yield gate
+    gate.close()
 
 
 def conf(far: Far) -> dict[str, str]:
@@ -183,26 +207,242 @@ def test_files_go_there_and_come_back(make: Make, far: Far, directory: Path, tmp
     assert far.logins >= 1
 
 
+def test_one_connection(make: Make, far: Far, directory: Path) -> None:
+    Connection("cluster").end()
+    before, ids = far.logins, [f"run/unit-{n}/1" for n in range(60)]
+    watch = Watch(make())
+    watch.engine.submit([shell(id, "echo $0; exit 3", log=f"logs/{n}.log") for n, id in enumerate(ids)])
+    assert {outcome.exit_code for outcome in watch.ended(*ids)} == {3}
+    assert far.logins == before + 1
+    assert len(list((directory / "logs").iterdir())) == 60
+
+
+# --- The connection -----------------------------------------------------------------------------------------------
+
+
+def cut(far: Far) -> None:
+    """Nobody can log in any more, and who was logged in is not."""
+    os.kill(int((far.place / "pid").read_text()), signal.SIGTERM)
+    (far.place / "pid").unlink(missing_ok=True)
+    subprocess.run(["pkill", "-KILL", "-f", f"sshd: {far.user}"], check=False)
+
+
+def test_out_of_reach_for_a_while(make: Make, far: Far, gate: Gate, directory: Path) -> None:
+    watch = Watch(make())
+    watch.engine.submit([shell("run/before/1", f"read x < {gate.path}; echo said; exit 3")])
+    watch.started("run/before/1")
+    cut(far)
+    try:
+        gate.open()
+        watch.engine.submit([shell("run/during/1", "exit 4")])
+        watch.until(lambda: "can't be reached" in str(watch.seen.get("run/during/1")))
+        assert not any(isinstance(event, Ended) for event in watch.seen["run/before/1"])
+    finally:
+        daemon()
+    outcome = only(watch, "run/before/1")
+    assert (outcome.exit_code, EngineTests.log(directory, outcome)) == (3, b"said\n")
+    assert only(watch, "run/during/1").exit_code == 4
+
+
+def test_cut_again_and_again(make: Make, directory: Path) -> None:
+    ids = [f"run/unit-{n}/1" for n in range(12)]
+    watch = Watch(make())
+    text = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done; sleep 1; exit 3"
+    watch.engine.submit([shell(id, text, log=f"logs/{n}.log") for n, id in enumerate(ids)])
+    over = threading.Event()
+
+    def cutting() -> None:
+        while not over.wait(0.7):
+            Connection("cluster").end()
+
+    thread = threading.Thread(target=cutting)
+    thread.start()
+    try:
+        outcomes = watch.ended(*ids)
+    finally:
+        over.set()
+        thread.join()
+    expected = b"".join(b"line %d\n" % n for n in range(2000))
+    assert [(one.exit_code, EngineTests.log(directory, one) == expected) for one in outcomes] == [(3, True)] * 12
+
+
+def test_cancelled_while_out_of_reach(make: Make, far: Far, meeting: Path) -> None:
+    sign = Sign(meeting / "sign")
+    (meeting / "sign").chmod(0o666)
+    watch = Watch(make())
+    watch.engine.submit([shell("run/held/1", f"exec 3>{sign.path}; echo ready >&3; sleep 1000")])
+    assert sign.line() == "ready"
+    watch.started("run/held/1")
+    cut(far)
+    try:
+        watch.engine.cancel(["run/held/1"], 1.0)
+        watch.engine.submit([shell("run/late/1", "exit 4")])
+        watch.until(lambda: "can't be reached" in str(watch.seen.get("run/late/1")))
+    finally:
+        daemon()
+    assert only(watch, "run/held/1").reason is Reason.CANCELLED
+    sign.gone()
+    sign.close()
+
+
+def _drive_and_die(make: Make, attempts: list[Attempt]) -> None:
+    watch = Watch(make())
+    watch.engine.submit(attempts)
+    watch.started(attempts[0].id)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_driver_comes_back(make: Make, directory: Path, gate: Gate) -> None:
+    attempts = [shell(f"run/unit-{n}/1", f"read x < {gate.path}; echo {n}; exit 3") for n in range(3)]
+    driver = multiprocessing.get_context("fork").Process(target=_drive_and_die, args=(make, attempts))
+    driver.start()
+    driver.join()
+    gate.open(3)
+    watch = Watch(make())
+    watch.engine.adopt({one.id: None for one in attempts})
+    outcomes = watch.ended(*(one.id for one in attempts))
+    assert [(one.exit_code, EngineTests.log(directory, one)) for one in outcomes] == [
+        (3, b"%d\n" % n) for n in range(3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "hint"),
+    [
+        (("HostName 127.0.0.1", "HostName no-such-host.invalid"), "Could not resolve hostname", "~/.ssh/config"),
+        (("client/key\n", "client/other\n"), "Permission denied", "ssh-add"),
+        (("client/known_hosts\n", "client/nobody\n"), "Host key verification failed", "compare it"),
+        (("Port ", "Port 1"), "Connection refused", "on-line"),
+    ],
+    ids=["host", "key", "host key", "port"],
+)
+def test_why_nobody_can_log_in(
+    far: Far, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], words: str, hint: str
+) -> None:
+    text = far.client.read_text()
+    if change[0] == "Port ":
+        change = (f"Port {text.partition('Port ')[2].split()[0]}", "Port 1")
+    assert change[0] in text
+    (tmp_path / "config").write_text(text.replace(*change))
+    monkeypatch.setenv("TRIVET_SSH", f"ssh -F {tmp_path}/config")
+    other = far.client.parent / "other"
+    if not other.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(other)], check=True)
+    with pytest.raises(UnreachableError, match=words) as error:
+        Connection("cluster").open()
+    assert hint in error.value.hint
+    assert error.value.passing
+
+
+# --- The folder ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("far")
+def test_a_folder_that_is_not_writable() -> None:
+    for folder in ("/root/project", "/usr/share"):
+        with pytest.raises(SlurmError, match=f"the folder {folder} can't be used") as error:
+            _ = Runner(Connection("cluster"), folder).login
+        assert not error.value.passing
+
+
+@pytest.mark.usefixtures("way")
+def test_a_full_disk_there(make: Make, far: Far, directory: Path) -> None:
+    small = far.place / "small"
+    small.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=0777", "tmpfs", str(small)], check=True)
+    try:
+        watch = Watch(make(folder=str(small)))
+        (directory / "work").mkdir()
+        (directory / "work/large").write_bytes(os.urandom(4 * MIB))
+        words = ("sh", "-c", "exit 0", "sh", str(directory / "work/large"))
+        watch.engine.submit([Attempt("run/large/1", Invocation(Environment(), words))])
+        outcome = only(watch, "run/large/1")
+        assert outcome.reason is Reason.SUBMIT_ERROR
+        assert "No space left on device" in outcome.message
+    finally:
+        watch.engine.close()
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_login_that_talks_and_has_no_rsync(make: Make, far: Far, directory: Path) -> None:
+    bin = far.home / "bin"
+    bin.mkdir()
+    for folder in ("/usr/bin", "/bin"):
+        for program in Path(folder).iterdir():
+            if program.name != "rsync" and not (bin / program.name).exists():
+                (bin / program.name).symlink_to(program)
+    profile = far.home / ".bashrc"
+    profile.write_text(f"echo 'Welcome to the cluster'; echo 'no noise' >&2; PATH={bin}\n")
+    try:
+        assert Runner(Connection("cluster"), "project").login.rsync is None
+        (directory / "out").mkdir()
+        text = "echo made > made; exit 3"
+        watch = Watch(make())
+        watch.engine.submit([shell("run/unit/1", text, workdir=str(directory / "out"))])
+        assert only(watch, "run/unit/1").exit_code == 3
+        assert (directory / "out/made").read_text() == "made\n"
+    finally:
+        profile.unlink()
+        shutil.rmtree(bin)
+
+
+@pytest.mark.usefixtures("way")
+def test_inputs_are_sent_once(far: Far, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    (data / "deep").mkdir(parents=True)
+    (data / "deep/it is").write_text("first")
+    (data / "empty").mkdir()
+    runner = Runner(Connection("cluster"), "project")
+    moving = transfer.Transfer(runner.connection, runner.login.rsync)
+    places = []
+    for text in ("first", "first", "second"):
+        (data / "deep/it is").write_text(text)
+        os.utime(data / "deep/it is", (1, 1))
+        inputs = Inputs(runner)
+        there = Path(inputs.there(str(data)))
+        inputs.send([str(data)], moving)
+        assert (there / "deep/it is").read_text() == text
+        assert (there / "empty").is_dir()
+        places.append((there, there.stat().st_ino))
+    assert places[0] == places[1]
+    assert places[2][0] != places[0][0]
+    assert len(list((far.folder / "inputs").iterdir())) == 2
+    shutil.rmtree(far.folder)
+
+
+def test_containers_there(make: Make, far: Far, directory: Path, busybox: ContainerImage, tmp_path: Path) -> None:
+    if shutil.which("apptainer") is None:
+        pytest.skip("no Apptainer (scripts/install-apptainer.sh)")
+    data, out = tmp_path / "data", directory / "work/unit/1/outputs"
+    data.mkdir()
+    (data / "file").write_text("given")
+    out.mkdir(parents=True)
+    out.chmod(0o777)
+    mounts = (Mount(str(data), "/in"), Mount(str(out), "/out", writable=True))
+    text = "cat /in/file > /out/copy; touch /in/other || exit 5"
+    watch = Watch(make())
+    watch.engine.submit([Attempt("run/unit/1", Invocation(busybox, ("sh", "-c", text), mounts=mounts))])
+    outcome = only(watch, "run/unit/1")
+    assert outcome.exit_code == 5, outcome
+    assert (out / "copy").read_text() == "given"
+    assert outcome.image_digest is not None
+    assert [path.suffix for path in (far.folder / "sif").iterdir()] == [".sif"]
+
+
 @pytest.mark.usefixtures("way")
 class TestFarEngine(EngineTests):
     log_cap = 4 * MIB
 
     @pytest.fixture
-    def tmp_path(self) -> Iterator[Path]:
-        """A directory in which both users can meet."""
-        with tempfile.TemporaryDirectory(dir="/var/tmp") as name:  # noqa: S108
-            Path(name).chmod(0o777)
-            yield Path(name)
+    def tmp_path(self, meeting: Path) -> Path:
+        return meeting
 
     @pytest.fixture(autouse=True)
     def _made(self, make: Make) -> None:
         self._make = make
 
     def make(self, directory: Path) -> Engine:
-        return self._make(log_cap=self.log_cap)
+        return self._make(directory, log_cap=self.log_cap)
 
     def invocation(self, *argv: str, **fields: Any) -> Invocation:
         return Invocation(Environment(), argv, **fields)
-
-
-__all__ = ["Gate", "Sign"]

@@ -126,6 +126,7 @@ class Transfer:
 
     def _failed(self, code: int, err: bytes) -> None:
         said = told(err.decode(errors="replace"))
+        said = re.sub(r"Wrote only \d+ of \d+ bytes", r"\g<0> (No space left on device?)", said)  # how tar says it
         if _LASTING.search(said):
             raise SlurmError(f"{self._connection.host}: {said}", False)
         if code in _LOST or code < 0:
