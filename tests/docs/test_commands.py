@@ -4,8 +4,8 @@ A page is a story: its blocks are run in order, in one scratch directory with a 
 own. ```` ```console ```` blocks are run; what they show below a command must be in its output, in that order (``…``
 stands for anything; identifiers of runs and times may differ). An HTML comment right before a block says more:
 ``<!-- not run: reason -->``, ``<!-- needs: docker -->``, ``<!-- needs: apptainer -->``, ``<!-- needs: image NAME -->``,
-``<!-- needs: public tasks -->`` which are downloaded, ``<!-- exit: 1 -->``, and ``<!-- file: NAME -->`` for a block
-that is the content of a file.
+``<!-- needs: slurm -->``, ``<!-- needs: public tasks -->`` which are downloaded (several by commas),
+``<!-- exit: 1 -->``, and ``<!-- file: NAME -->`` for a block that is the content of a file.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def test_every_file_that_a_page_links_to_is_there() -> None:
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+def scratch(tmp_path_factory: pytest.TempPathFactory, sifs: Path) -> Callable[[Path], Path]:
     """The scratch directory of a page."""
 
     @cache
@@ -114,6 +114,8 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
         shutil.copytree(ROOT / "examples", directory / "examples", ignore=left_out)
         for name in (*ENVIRONMENTS, "docs"):
             (directory / name).symlink_to(ROOT / name)
+        (directory / "home").mkdir()
+        (directory / "home/sif").symlink_to(sifs)  # files that take half a minute each
         return directory
 
     return make
@@ -122,14 +124,23 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
 @pytest.mark.parametrize(
     "block", [block for block in ALL if block.language == "console" or "file" in block.marks], ids=str
 )
-def test_block(block: Block, scratch: Callable[[Path], Path]) -> None:
+def test_block(block: Block, scratch: Callable[[Path], Path], request: pytest.FixtureRequest) -> None:
     if "not run" in block.marks:
         pytest.skip(f"not run: {block.marks['not run']}")
     directory = scratch(block.page)
     if "file" in block.marks:
         (directory / block.marks["file"]).write_text("\n".join(block.lines) + "\n", encoding="utf-8")
         return
-    demand(block)
+    for need in filter(None, block.marks.get("needs", "").split(", ")):
+        if need == "slurm":
+            request.getfixturevalue("slurm")
+        if need == "slurm by ssh":
+            request.getfixturevalue("far")
+        else:
+            demand(need)
+    for name in ENVIRONMENTS:
+        if any(name in line for line in block.lines) and not (ROOT / name).is_dir():
+            pytest.skip(f"needs {name}: scripts/prepare.sh test")
     for command, shown in block.commands():
         done = subprocess.run(
             ["bash", "-c", command],
@@ -147,9 +158,8 @@ def test_block(block: Block, scratch: Callable[[Path], Path]) -> None:
         assert missing is None, f"$ {command}\nthe page shows a line that did not come: {missing}\n{output}"
 
 
-def demand(block: Block) -> None:
-    """Skip a block whose needs can't be met."""
-    needs = block.marks.get("needs", "")
+def demand(needs: str) -> None:
+    """Skip a block one of whose needs can't be met."""
     if needs == "docker" or needs.startswith("image "):
         look = ["docker", "image", "inspect", needs.removeprefix("image ")] if needs != "docker" else ["docker", "info"]
         if not shutil.which("docker") or subprocess.run(look, capture_output=True, check=False).returncode != 0:
@@ -161,11 +171,8 @@ def demand(block: Block) -> None:
     elif needs == "public tasks":
         if not (ROOT / ".venv-fractal-core/.has-tasks").exists():
             pytest.skip("needs packages from an index, which could be had before: scripts/prepare.sh test")
-    elif needs:
+    else:
         pytest.fail(f"unknown need: {needs}")
-    for name in ENVIRONMENTS:
-        if any(name in line for line in block.lines) and not (ROOT / name).is_dir():
-            pytest.skip(f"needs {name}: scripts/prepare.sh test")
 
 
 def environment(directory: Path) -> dict[str, str]:

@@ -19,9 +19,11 @@ KAAPANA, CYTOMINE = ROOT / "examples/kaapana/dicom-tools", ROOT / "examples/cyto
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, sifs: Path) -> Path:
     """One home for all, so that a SIF is made once."""
-    return tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.mktemp("home")
+    (home / "sif").symlink_to(sifs)
+    return home
 
 
 @pytest.fixture

@@ -14,7 +14,8 @@ from trivet.runs.options import Options
 from trivet.runs.progress import read
 from trivet.runs.start import create, drive
 from trivet.tasks.states import Reason
-from trivet.tasks.work import Demand, Outcome
+from trivet.tasks.task import Environment, Resources
+from trivet.tasks.work import Demand, Invocation, Outcome
 
 MIB = 2**20
 HOUR = 3600.0
@@ -113,3 +114,21 @@ def test_a_run_tells_what_its_units_asked_for_and_used(tmp_path: Path) -> None:
     assert found.memory.asked == 64 * MIB
     assert found.time is not None
     assert found.time.asked == HOUR
+
+
+@pytest.mark.parametrize(
+    ("resources", "limit", "failures", "memory", "time"),
+    [
+        (Resources(), None, (Reason.OOM,), 200 * MIB, None),
+        (Resources(memory=300 * MIB), None, (Reason.OOM, Reason.OOM), 1200 * MIB, None),
+        (Resources(), None, (Reason.TIMEOUT,), None, 120.0),
+        (Resources(), 10.0, (Reason.TIMEOUT, Reason.OOM), 200 * MIB, 20.0),
+        (Resources(), None, (Reason.EVICTED,), None, None),
+    ],
+)
+def test_what_a_unit_lacked_it_gets_more_of(
+    resources: Resources, limit: float | None, failures: tuple[Reason, ...], memory: int | None, time: float | None
+) -> None:
+    asked = Invocation(Environment(), ("true",), resources=resources, time_limit=limit)
+    again = Options().applied(asked, failures, Demand(1, 100 * MIB, 60.0))
+    assert (again.resources.memory, again.time_limit) == (memory, time)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trivet.tasks.task import Program
-from trivet.tasks.work import AttemptId, Invocation, Outcome
+from trivet.tasks.work import AttemptId, Demand, Invocation, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,14 @@ class Capacity:
 
     slots: int
     queue: int
+
+
+@runtime_checkable
+class Usual(Protocol):
+    """An engine where units get something that do not say what they need."""
+
+    def usual(self, invocation: Invocation) -> Demand:
+        """What a unit gets."""
 
 
 class EngineError(RuntimeError):

@@ -12,7 +12,7 @@ from trivet.runs.retrying import Retries
 from trivet.tasks.problem import Problem
 from trivet.tasks.states import Reason
 from trivet.tasks.task import ContainerImage, Resources
-from trivet.tasks.work import THREADS, Invocation, PodSettings
+from trivet.tasks.work import NOTHING_SAID, THREADS, Demand, Invocation, PodSettings
 
 CALLER = "caller"
 """The user who starts a run, as the user that a container runs as."""
@@ -77,11 +77,13 @@ class Options:
         there even if nobody asked for it."""
         return Retries(self.retries, taken_away=3 if self.engine == "slurm" else 0)
 
-    def applied(self, invocation: Invocation, failures: Sequence[Reason] = ()) -> Invocation:
+    def applied(
+        self, invocation: Invocation, failures: Sequence[Reason] = (), usual: Demand = NOTHING_SAID
+    ) -> Invocation:
         """The invocation that staging made, as the caller wants it done.
 
         A unit that is started again, for the reasons in ``failures``, gets twice the memory after each of ``oom``, and
-        twice the time after each ``timeout``.
+        twice the time after each ``timeout``: of what it asks for, or else of what is ``usual`` where it runs.
         """
         changes: dict[str, Any] = {}
         needs = self.needs(invocation.resources)
@@ -109,7 +111,7 @@ class Options:
             if pod != (invocation.pod or PodSettings()):
                 changes["pod"] = pod
         applied = replace(invocation, **changes) if changes else invocation
-        return _raised(applied, failures) if failures else applied
+        return _raised(applied, failures, usual) if failures else applied
 
     def _pod(self, pod: PodSettings) -> PodSettings:
         if self.namespace:
@@ -137,16 +139,16 @@ class Options:
         return cls(**data)
 
 
-def _raised(invocation: Invocation, failures: Sequence[Reason]) -> Invocation:
+def _raised(invocation: Invocation, failures: Sequence[Reason], usual: Demand) -> Invocation:
     """The invocation of a further attempt, with more of what the attempts before lacked."""
     memory, limit = invocation.resources.memory, invocation.time_limit
     notes = list(invocation.notes)
-    if memory is not None and Reason.OOM in failures:
-        memory <<= failures.count(Reason.OOM)
+    if Reason.OOM in failures and (had := memory or usual.memory) is not None:
+        memory = had << failures.count(Reason.OOM)
         message = f"started again after it ran out of memory: its limit is {memory:,} bytes now"
         notes.append(Problem("B022", message, "info"))
-    if limit is not None and Reason.TIMEOUT in failures:
-        limit *= 2 ** failures.count(Reason.TIMEOUT)
+    if Reason.TIMEOUT in failures and (took := limit or usual.time) is not None:
+        limit = took * 2 ** failures.count(Reason.TIMEOUT)
         notes.append(Problem("B022", f"started again after its time was up: it has {limit:g} s now", "info"))
     resources = replace(invocation.resources, memory=memory)
     return replace(invocation, resources=resources, time_limit=limit, notes=tuple(notes))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from trivet import engines
-from trivet.engines import Attempt, Engine, EngineError
+from trivet.engines import Attempt, Engine, EngineError, Usual
 from trivet.runs.events import (
     Accepted,
     Again,
@@ -31,7 +31,7 @@ from trivet.runs.machine import Cancel, Collect, Conclude, Instruction, Plan, St
 from trivet.runs.progress import Progress
 from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.states import Reason, RunState
-from trivet.tasks.work import AttemptDirectory, AttemptId, Demand, Invocation, Outcome, UnitResult
+from trivet.tasks.work import NOTHING_SAID, AttemptDirectory, AttemptId, Demand, Invocation, Outcome, UnitResult
 
 OWN_LOGS = 64
 """Up to so many units of a phase, each has a log file of its own name; beyond, units share a few."""
@@ -133,7 +133,7 @@ class Performer:
             needs = invocation.resources
             demands.setdefault(Demand(needs.cpus, needs.memory, invocation.time_limit), []).append(number)
         for demand, units in demands.items():
-            if demand != Demand():
+            if demand != NOTHING_SAID:
                 self._tell(Demanded(time.time(), tuple(units), demand))
         self._write()
         try:
@@ -161,7 +161,9 @@ class Performer:
         if invocation.log is None:
             log = self._layout.log(unit.name, progress.nth(number), len(progress.units))
             invocation = replace(invocation, log=log) if log else invocation
-        return progress.options.applied(invocation, progress.machine.failures.get(number, ()))
+        failures = progress.machine.failures.get(number, ())
+        usual = self._engine.usual(invocation) if failures and isinstance(self._engine, Usual) else NOTHING_SAID
+        return progress.options.applied(invocation, failures, usual)
 
     def _collect(self, number: int, outcome: Outcome) -> UnitResult:
         unit = self._progress.units[number]

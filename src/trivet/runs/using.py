@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trivet.runs.efficiency import Efficiency, efficiency
 from trivet.runs.progress import Progress
-from trivet.tasks.work import AttemptId, Demand
+from trivet.tasks.work import NOTHING_SAID, AttemptId, Demand
 
 
 def phases(progress: Progress, root: Path) -> Iterator[tuple[int, Efficiency]]:
@@ -19,7 +19,7 @@ def phases(progress: Progress, root: Path) -> Iterator[tuple[int, Efficiency]]:
     submitted = _submitted(root)
     for phase in dict.fromkeys(unit.phase for unit in progress.units):
         found = efficiency(
-            (submitted.get(progress.attempt(number)) or progress.demands.get(number, Demand()), outcome)
+            (submitted.get(progress.attempt(number)) or progress.demands.get(number, NOTHING_SAID), outcome)
             for number, outcome in sorted(progress.outcomes.items())
             if progress.units[number].phase == phase
         )

@@ -152,6 +152,9 @@ class Demand:
     time: float | None = None
 
 
+NOTHING_SAID = Demand()
+
+
 @dataclass(frozen=True, slots=True)
 class LogPart:
     """A piece of a log file: bytes ``offset`` to ``offset + length`` of ``path`` (relative to the run's directory)."""

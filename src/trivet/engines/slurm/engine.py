@@ -9,14 +9,17 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from trivet.engines import Attempt, Capacity, Ended, EngineError, EngineEvent
+from trivet.engines.slurm.cluster import seconds
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.desk import Desk
+from trivet.engines.slurm.grouping import MIB, wishes_of
 from trivet.engines.slurm.place import Place, Shared
 from trivet.engines.slurm.programs import NodePrograms, Programs
 from trivet.engines.slurm.site import Site
+from trivet.tasks.problem import ProblemsError
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Program
-from trivet.tasks.work import AttemptId, Outcome
+from trivet.tasks.work import NOTHING_SAID, AttemptId, Demand, Invocation, Outcome
 
 LOG_CAP = 64 * 1024 * 1024
 QUEUE = 10_000
@@ -53,7 +56,7 @@ class SlurmEngine:
     ) -> None:
         self.events: SimpleQueue[Sequence[EngineEvent]] = SimpleQueue()
         self._directory = Path(directory).absolute()
-        self._slots = slots
+        self._site, self._slots = site, slots
         self._commands = commands or Commands()
         self._place = place or Shared()
         self._desk = Desk(
@@ -101,6 +104,14 @@ class SlurmEngine:
             except SlurmError:
                 slots = 1
         return Capacity(slots, QUEUE)
+
+    def usual(self, invocation: Invocation) -> Demand:
+        """What the site's configuration gives a unit; nothing where that is not enough to submit it."""
+        try:
+            found = wishes_of(self._site, invocation, "unit")
+            return Demand(found.cpus_per_task, found.mem * MIB, seconds(found.time) if found.time else None)
+        except (ProblemsError, ValueError):
+            return NOTHING_SAID
 
     def close(self) -> None:
         """Let go; jobs go on. Waits for a command that is being run here."""
