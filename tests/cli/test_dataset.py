@@ -143,6 +143,29 @@ def test_a_bad_file_makes_no_dataset(run: Run, tmp_path: Path) -> None:
     assert run("list").stdout == ""
 
 
+def test_faults_of_a_file_are_told_with_line_and_column(run: Run, screen: str, tmp_path: Path) -> None:
+    images = ['{"zarr_url": "/zd/a"}', '{"zarr_url": "/zd/b",\n  "attributes": {"n": [1]}}', '"/zd/c"']
+    text = '{"name": "bad", "zarr_dir": "/zd",\n"images": [\n' + ",\n".join(images) + "]}"
+    (tmp_path / "bad.json").write_text(text)
+    told = run("import", "bad.json", code=1).stderr.splitlines()
+    assert [line.partition(" ")[0] for line in told] == ["bad.json:5:18:", "bad.json:6:1:"], told
+    (tmp_path / "more.json").write_text(f'[\n{{"zarr_url": "{screen}/n", "typs": {{}}}}]')
+    assert "more.json:2:" in run("add", "screen", "--from", "more.json").stderr
+
+
+@pytest.mark.parametrize("url", ["", " ", "http://host/data", "S3://bucket/x"])
+def test_what_is_no_place_is_refused(run: Run, url: str) -> None:
+    assert "F104" in run("create", "new", "--zarr-dir", url, code=1).stderr
+    assert run("list").stdout == ""
+
+
+def test_places_are_told_by_their_own_names(run: Run, screen: str, tmp_path: Path) -> None:
+    done = run("export", "screen", "-o", "no/such/file.json", code=1)
+    assert done.stderr.startswith("no/such/file.json: error D010 ")
+    run("create", "s3 set", "--zarr-dir", "s3://bucket/dir/")
+    assert "directory  s3://bucket/dir\n" in run("show", "s3 set").stdout
+
+
 def test_two_datasets_on_one_directory_are_told(run: Run, screen: str) -> None:
     assert "dataset screen" in run("create", "below", "--zarr-dir", f"{screen}/p.zarr").stderr
     assert "warning" not in run("create", "aside", "--zarr-dir", f"{screen}-2").stderr
@@ -198,7 +221,7 @@ def test_a_name_that_is_not_there_is_told_with_the_nearest(run: Run, screen: str
     (tmp_path / "home/datasets/screen/dataset.json").write_text("{")
     for words in (["show"], ["export"], ["filter"], ["remove", "x"], ["add", "x"]):
         assert "damaged" in run(words[0], "screen", *words[1:], code=1).stderr
-    assert "damaged" in run("list").stderr
+    assert "damaged" in run("list", code=1).stderr
 
 
 def test_a_contact_sheet_has_what_can_be_drawn(run: Run, screen: str, tmp_path: Path) -> None:

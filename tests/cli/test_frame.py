@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import click
 import pytest
 
 from trivet import __version__
+from trivet.cli import guarded
 from trivet.cli.group import COMMANDS
 from trivet.cli.group import trivet as group
 
@@ -106,7 +108,7 @@ checking.check = endless
 if "{way}" == "click":
     import trivet.cli.check
     trivet.cli.check.check = endless
-from trivet.cli import main
+from trivet.cli import guarded, main
 sys.exit(main({arguments}))
 """
 
@@ -123,7 +125,7 @@ import sys
 from trivet.cli import checking
 def broken(*_): raise KeyError("oh")
 checking.check = broken
-from trivet.cli import main
+from trivet.cli import guarded, main
 sys.exit(main(["check", "x"]))
 """
 
@@ -140,6 +142,24 @@ def test_a_fault_of_our_own_is_told_in_few_words_unless_asked(debug: str) -> Non
     if not debug:
         assert "trivet: internal error: KeyError: 'oh' at <string>:4" in done.stderr
         assert "Please report it" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("dataset", "list"), ("job", "list"), ("fractal", "packages"), ("tasks",)])
+def test_a_home_that_is_a_file_holds_nothing(trivet: Trivet, tmp_path: Path, words: tuple[str, ...]) -> None:
+    home = tmp_path / "home"
+    home.touch()
+    assert trivet(*words, env={"TRIVET_HOME": str(home)}).returncode == 0
+    made = trivet("dataset", "create", "x", "--zarr-dir", "z", env={"TRIVET_HOME": str(home)})
+    assert made.returncode == 1
+    assert f"{home}/datasets: Not a directory" in made.stderr
+
+
+def test_a_place_that_may_not_be_used_is_no_fault_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", "/some/place")
+
+    assert guarded(work) == 1
+    assert capsys.readouterr().err == "trivet: /some/place: Permission denied\n"
 
 
 def test_any_name_can_be_told_on_any_terminal(trivet: Trivet, tmp_path: Path) -> None:

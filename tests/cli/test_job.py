@@ -203,6 +203,17 @@ def test_a_part_of_a_workflow_runs_on_chosen_images(lab: Lab) -> None:
     assert "none of the 3 images has number=7" in answer.stderr
 
 
+def test_a_list_of_first_images_is_checked_with_line_and_column(lab: Lab) -> None:
+    path = lab.workflow(step("Mark"))
+    twice = [{"zarr_url": str(lab.root / "z/a")}, {"zarr_url": f"{lab.root}/z//a/"}]
+    (lab.root / "images.json").write_text("[\n" + ",\n".join(map(json.dumps, twice)) + "]")
+    answer = lab.run("job", "run", path, "--zarr-dir", "z/", "--images", "images.json")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("images.json:3:2: error D002 ")
+    long = lab.run("job", "run", path, "--dataset", "x" * 5000)
+    assert (long.returncode, "there is no dataset" in long.stderr) == (1, True)
+
+
 def test_a_dataset_file_is_imported_and_never_over_another(lab: Lab) -> None:
     images = [{"zarr_url": str(lab.root / f"z/{n}.zarr")} for n in range(2)]
     for image in images:

@@ -40,6 +40,9 @@ def guarded(work: Callable[[], int]) -> int:
         _discard_stdout()
         return BROKEN_PIPE
     except OSError as error:
+        if _is_about_a_place(error):
+            print(f"trivet: {error.filename}: {error.strerror}", file=sys.stderr)
+            return 1
         if not _is_about_stdout(error):
             return _bug(error)
         _discard_stdout()
@@ -111,6 +114,14 @@ def _is_about_stdout(error: OSError) -> bool:
     import errno
 
     return error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT) and error.filename is None
+
+
+def _is_about_a_place(error: OSError) -> bool:
+    """True for a file or directory that may not be read or written, or has no room: a matter of this machine."""
+    import errno
+
+    places = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+    return error.errno in places and error.filename is not None
 
 
 def _bug(error: Exception) -> int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from trivet.datasets.images import Image
     from trivet.tasks.problem import Problem
 
 
@@ -36,7 +35,7 @@ def command(
     A value is a number, true or false where JSON has one, otherwise text; write '"7"' for a text of digits.
     """
     from trivet.cli.dataset_files import images_in
-    from trivet.cli.dataset_words import guarded, opened, pair, scalar, url_of
+    from trivet.cli.dataset_words import guarded, opened, pair, scalar, tell, url_of
     from trivet.datasets.exchange import read_images
     from trivet.datasets.imagelist import added
     from trivet.tasks.problem import ProblemsError, has_errors
@@ -44,6 +43,7 @@ def command(
     if bool(urls) is (file is not None):
         raise click.UsageError("Name the images, or the file that lists them with --from.")
     found, _ = opened(dataset)
+    zarr_dir, now = found.zarr_dir, time.time()
     problems: list[Problem] = []
     if file is None:
         own = {
@@ -51,13 +51,13 @@ def command(
             "attributes": {name: scalar(value) for name, value in map(pair, attributes)},
             "types": dict(map(pair, types)),
         }
-        items: list[Any] = [{"zarr_url": url_of(url), **own} for url in urls]
+        images = read_images([{"zarr_url": url_of(url), **own} for url in urls], zarr_dir, problems)
+        if has_errors(problems):
+            raise ProblemsError(problems)
     else:
-        items = images_in(file)
-    images: list[Image] = list(read_images(items, found.zarr_dir, problems).values())
-    if has_errors(problems):
-        raise ProblemsError(problem.at(file or "") for problem in problems)
-    zarr_dir, now = found.zarr_dir, time.time()
-    after = guarded(lambda: found.edit(lambda known: added(known, images, zarr_dir), now, {"command": "dataset add"}))
+        images, problems = images_in(file, zarr_dir)
+    tell(problems)
+    more, by = images.values(), {"command": "dataset add"}
+    after = guarded(lambda: found.edit(lambda known: added(known, more, zarr_dir), now, by))
     print(f"{found.path.name}: {len(images)} more, {len(after.images)} images", file=sys.stderr)
     return 0

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from trivet.cli.dataset_words import filter_options, guarded, opened, selected, version_option
+from trivet.cli.dataset_words import UNUSABLE, counted, filter_options, opened, selected, version_option
+from trivet.tasks.problem import Problem, ProblemsError
 
 
 @click.command("export", epilog="Example: trivet dataset export screen -o screen.json")
@@ -31,6 +32,10 @@ def command(
     if output is None:
         print(text)
         return 0
-    guarded(lambda: write_text(Path(output), text + "\n"))
-    print(f"{output}: {len(images)} images", file=sys.stderr)
+    try:
+        write_text(Path(output), text + "\n")
+    except OSError as error:
+        message = f"the file can't be written: {error.strerror}"
+        raise ProblemsError([Problem(UNUSABLE, message, file=output)]) from None
+    print(f"{output}: {counted(images)}", file=sys.stderr)
     return 0

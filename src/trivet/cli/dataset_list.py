@@ -20,11 +20,13 @@ def command(*, as_json: bool) -> int:
     from trivet.tasks.problem import Problem
 
     rows: list[dict[str, Any]] = []
+    code = 0
     for dataset in every(home()):
         try:
             head, zarr_dir = dataset.heads()[-1], dataset.zarr_dir
         except (OSError, ValueError) as error:
             tell([Problem(UNUSABLE, str(error))])
+            code = 1
             continue
         changed = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(head.at))
         rows.append(
@@ -41,4 +43,4 @@ def command(*, as_json: bool) -> int:
     elif rows:
         lines = [tuple(str(value) for value in row.values()) for row in rows]
         print_table(("DATASET", "IMAGES", "VERSION", "CHANGED", "DIRECTORY"), lines)
-    return 0
+    return code

@@ -24,7 +24,7 @@ def write_contact_sheet(images: Sequence[Image], zarr_dir: str, file: str) -> No
 
     Raises ProblemsError when the extra is not installed or the file can't be written.
     """
-    from trivet.cli.dataset_words import tell
+    from trivet.cli.dataset_words import counted, tell
     from trivet.contracts.fractal.thumbnails import contact_sheet, thumbnail
 
     try:
@@ -45,5 +45,5 @@ def write_contact_sheet(images: Sequence[Image], zarr_dir: str, file: str) -> No
         contact_sheet(drawn).save(file, format="PNG")
     except OSError as error:
         raise ProblemsError([Problem(PICTURE, f"the file can't be written: {error.strerror}", file=file)]) from None
-    more = "" if len(images) <= MOST else f" of {len(images)}"
-    print(f"{file}: {len(drawn)}{more} images", file=sys.stderr)
+    more = "" if len(images) <= MOST else f", the first of {len(images)}"
+    print(f"{file}: {counted(drawn)}{more}", file=sys.stderr)

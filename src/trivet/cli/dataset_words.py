@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -142,9 +142,10 @@ def scalar(text: str) -> Scalar:
 
 def url_of(text: str) -> str:
     """A URL as the command line takes it: relative paths count from here. Raises ProblemsError."""
-    path = text if text.startswith(("/", "s3://")) else os.path.join(os.getcwd(), text)  # noqa: PTH109, PTH118
     try:
-        return normalize_url(path if path.startswith("s3://") else os.path.normpath(path))
+        if not text.strip() or "://" in text:
+            return normalize_url(text)
+        return normalize_url(os.path.abspath(text))  # noqa: PTH100 (links stay links)
     except ValueError as error:
         raise ProblemsError([Problem(URL, str(error))]) from None
 
@@ -157,9 +158,13 @@ def made(content: Content, by: str) -> DatasetDirectory:
         message = f"dataset {other.path.name} has its images in {other.zarr_dir}, too"
         hint = "tasks on one may change or overwrite the images of the other"
         tell([Problem(SHARED, message, "warning", hint=hint)])
-    count = len(content.images)
-    print(f"{content.name}: {count} image{'' if count == 1 else 's'} below {content.zarr_dir}", file=sys.stderr)
+    print(f"{content.name}: {counted(content.images)} below {content.zarr_dir}", file=sys.stderr)
     return dataset
+
+
+def counted(images: Collection[object]) -> str:
+    """How many images these are."""
+    return f"{len(images)} image{'' if len(images) == 1 else 's'}"
 
 
 def tell(problems: Iterable[Problem]) -> None:

@@ -22,18 +22,19 @@ def command(*, as_json: bool) -> int:
     from trivet.records import UnreadableError, home
     from trivet.records.packages import every
 
-    rows = []
+    rows, code = [], 0
     for package in every(home()):
         try:
             rows.append(package_data(package))
         except (OSError, UnreadableError) as error:
             print(f"trivet: {error}", file=sys.stderr)
+            code = 1
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:
         header = ("PACKAGE", "VERSION", "TASKS", "FROM", "PYTHON", "ACTIVE", "COLLECTED", "LAST USED")
         print_table(header, [_row(row) for row in rows])
-    return 0
+    return code
 
 
 def package_data(package: PackageDirectory) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from trivet.cli.job_words import step_of
 from trivet.contracts.fractal.v1.manifest import GATHER
 from trivet.contracts.fractal.workflows import WorkflowFile, parse
 from trivet.contracts.source import Source, load
-from trivet.datasets.exchange import Content, name_fault, read_images
+from trivet.datasets.exchange import Content, name_fault
 from trivet.datasets.imagelist import ImageList, added, indexed
 from trivet.datasets.images import Image
 from trivet.datasets.statuses import STATUS
@@ -25,7 +26,7 @@ from trivet.records import home
 from trivet.records.datasets import DatasetDirectory, find
 from trivet.runs.options import Options
 from trivet.runs.start import ENGINES, KUBERNETES
-from trivet.tasks.problem import Problem, ProblemsError, closest, has_errors
+from trivet.tasks.problem import Problem, ProblemsError, closest
 from trivet.workflows import history, preflight, resolving
 from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, filters_before
@@ -190,7 +191,7 @@ def _dataset(file: WorkflowFile, given: dict[str, Any]) -> Chosen:
     word = given["dataset"]
     if word is None:
         return _by_directory(file, url_of(given["zarr_dir"]), given["images"])
-    if word == "-" or word.lower().endswith(".json") or Path(word).is_file():
+    if word == "-" or word.lower().endswith(".json") or os.path.isfile(word):  # noqa: PTH113 (never raises)
         content, problems = content_of(word)
         tell(problems)
         _must_be_free(content.name, word)
@@ -213,12 +214,10 @@ def _by_directory(file: WorkflowFile, zarr_dir: str, images: str | None) -> Chos
     name = re.sub(r"[^a-zA-Z0-9_.-]+", "_", file.name).strip("_.-") or "workflow"
     if name_fault(name):
         name = name[:100]
-    problems: list[Problem] = []
-    listed = {} if images is None else read_images(images_in(images), zarr_dir, problems)
-    problems = [problem.at(images or "") for problem in problems]
-    if has_errors(problems):
-        raise ProblemsError(problems)
-    tell(problems)
+    listed: ImageList = {}
+    if images is not None:
+        listed, problems = images_in(images, zarr_dir)
+        tell(problems)
     try:
         find(home(), name)
     except LookupError:

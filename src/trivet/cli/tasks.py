@@ -28,11 +28,13 @@ def command(*, as_json: bool, **filters: str | None) -> int:
     from trivet.runs.registered import listing
 
     rows: list[dict[str, Any]] = []
+    code = 0
     for package in every(home()):
         try:
             rows += [row for row in listing(package) if _fits(row, filters)]
         except (OSError, UnreadableError) as error:
             print(f"trivet: {error}", file=sys.stderr)
+            code = 1
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
     elif rows:
@@ -40,7 +42,7 @@ def command(*, as_json: bool, **filters: str | None) -> int:
         print_table(header, [_cells(row) for row in rows])
     else:
         print("there is no such task; `trivet fractal collect PACKAGE` gets some", file=sys.stderr)
-    return 0
+    return code
 
 
 def _fits(row: dict[str, Any], filters: dict[str, str | None]) -> bool:

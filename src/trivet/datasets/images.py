@@ -92,8 +92,9 @@ class _Reader:
         self.problems = problems
         self.path = path
         self.before = len(problems)
-        self.data: dict[str, Any] = data if isinstance(data, dict) else {}
-        if not isinstance(data, dict):
+        self.is_object = isinstance(data, dict)
+        self.data: dict[str, Any] = data if self.is_object else {}
+        if not self.is_object:
             self.note(TYPE, f"an image must be an object, not {data!r:.40}")
         for name in self.data:
             if name not in ("zarr_url", "origin", "attributes", "types"):
@@ -108,7 +109,8 @@ class _Reader:
 
     def url(self) -> str:
         if "zarr_url" not in self.data:
-            self.note(MISSING, "an image lacks `zarr_url`")
+            if self.is_object:
+                self.note(MISSING, "an image lacks `zarr_url`")
             return ""
         return self._url("zarr_url") or ""
 

@@ -250,7 +250,7 @@ def find(home: Path, word: str) -> DatasetDirectory:
     Raises LookupError, which tells what there is.
     """
     path = Path(word).absolute() if "/" in word else home / "datasets" / word
-    if not name_fault(path.name) and (path / "dataset.json").is_file():
+    if not name_fault(path.name) and os.path.isfile(path / "dataset.json"):  # noqa: PTH113 (never raises)
         return DatasetDirectory(path)
     names = [dataset.path.name for dataset in every(home)]
     hint = closest(word, names) or "there is none yet: trivet dataset create, import or scan makes one"
@@ -261,7 +261,7 @@ def every(home: Path) -> list[DatasetDirectory]:
     """All datasets below ``home``, by name."""
     try:
         entries = sorted((home / "datasets").iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     found = (entry for entry in entries if not entry.name.startswith(".") and (entry / "dataset.json").exists())
     return [DatasetDirectory(entry) for entry in found]
