@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from trivet.images.archive import describe
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.work import Login
 from trivet.testing.archives import busybox_archive
+from trivet.testing.far import CanNotStart, FarCluster
 from trivet.testing.kubernetes import KubernetesApi
 from trivet.testing.registries import FakeRegistry, RealRegistry
 
@@ -97,6 +99,23 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def slurm_with_accounting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Such a cluster that keeps accounts, in the place of the other while it is there."""
     yield from _cluster(tmp_path_factory.mktemp("slurm-accounting"), "yes")
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[FarCluster]:
+    """Another cluster, in a place that another user can enter (unlike pytest's directories); ``TRIVET_SSH`` finds it
+    under the name ``cluster``."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        cluster = FarCluster(Path(name), SCRIPTS)
+        try:
+            cluster.start()
+            patch.setenv("TRIVET_SSH", f"ssh -F {cluster.client}")
+            yield cluster
+        except CanNotStart as error:
+            pytest.skip(str(error))
+        finally:
+            cluster.stop()
 
 
 def _cluster(home: Path, accounting: str) -> Iterator[Path]:

@@ -4,7 +4,7 @@ A page is a story: its blocks are run in order, in one scratch directory with a 
 own. ```` ```console ```` blocks are run; what they show below a command must be in its output, in that order (``…``
 stands for anything; identifiers of runs and times may differ). An HTML comment right before a block says more:
 ``<!-- not run: reason -->``, ``<!-- needs: docker -->``, ``<!-- needs: apptainer -->``, ``<!-- needs: image NAME -->``,
-``<!-- needs: slurm -->``, ``<!-- needs: public tasks -->`` which are downloaded (several by commas),
+``<!-- needs: slurm -->``, ``<!-- needs: slurm by ssh -->``, ``<!-- needs: public tasks -->`` which are downloaded (several by commas),
 ``<!-- exit: 1 -->``, and ``<!-- file: NAME -->`` for a block that is the content of a file.
 """
 
@@ -134,7 +134,7 @@ def test_block(block: Block, scratch: Callable[[Path], Path], request: pytest.Fi
     for need in filter(None, block.marks.get("needs", "").split(", ")):
         if need == "slurm":
             request.getfixturevalue("slurm")
-        if need == "slurm by ssh":
+        elif need == "slurm by ssh":
             request.getfixturevalue("far")
         else:
             demand(need)

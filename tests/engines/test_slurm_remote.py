@@ -5,14 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pwd
-import shlex
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +31,11 @@ from trivet.tasks.states import Reason
 from trivet.tasks.task import ContainerImage, Environment
 from trivet.tasks.work import Invocation, Mount, Outcome
 from trivet.testing import EngineTests
+from trivet.testing.far import FarCluster
 from trivet.testing.watching import Gate, Sign, Watch
 
 pytestmark = pytest.mark.slurm
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 MIB = 1024 * 1024
 POLLS = (0.3, 1.0)
 SITE = {
@@ -60,57 +58,9 @@ def site() -> Site:
     return found
 
 
-@dataclass
-class Far:
-    """The cluster as its user sees it, and the connection's other end."""
-
-    place: Path
-    user: str
-    client: Path
-
-    @property
-    def home(self) -> Path:
-        return self.place / "home"
-
-    @property
-    def folder(self) -> Path:
-        return self.home / "project"
-
-    @property
-    def logins(self) -> int:
-        return (self.place / "log").read_text().count("Accepted publickey")
-
-    def say(self, *words: str) -> str:
-        command = ["runuser", "-u", self.user, "--", *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True, cwd="/").stdout
-
-
-def daemon(*words: str) -> None:
-    """Start the server (again), or end it."""
-    subprocess.run([str(SCRIPTS / "start-sshd.sh"), *words], capture_output=True, timeout=120, check=True)
-
-
-@pytest.fixture(scope="module")
-def far() -> Iterator[Far]:
-    """A cluster of its own: all of it in a place that the second user can enter, unlike pytest's directories."""
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(dir="/var/tmp") as name:
-        place = Path(name)
-        place.chmod(0o755)
-        patch.setenv("TRIVET_SLURM", f"{place}/slurm")
-        patch.setenv("TRIVET_SSHD", f"{place}/sshd")
-        try:
-            for script, variable in (("start-slurm.sh", "SLURM_CONF"), ("start-sshd.sh", "TRIVET_SSH")):
-                said = subprocess.run([str(SCRIPTS / script)], capture_output=True, text=True, timeout=600, check=False)
-                if said.returncode != 0:
-                    pytest.skip(f"{script}: {said.stderr.strip()[-500:]}")
-                patch.setenv(variable, shlex.split(said.stdout)[1].partition("=")[2])
-            client = place / "sshd/client/config"
-            config = dict(line.split(maxsplit=1) for line in client.read_text().splitlines())
-            patch.delenv("SLURM_CONF")  # whoever calls SLURM's commands here is told that there are none
-            yield Far(place / "sshd", config["User"], client)
-        finally:
-            daemon("stop")
-            subprocess.run([str(SCRIPTS / "stop-slurm.sh")], capture_output=True, timeout=120, check=False)
+@pytest.fixture(autouse=True)
+def _nothing_of_slurm_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_CONF", raising=False)
 
 
 @pytest.fixture(params=["rsync", "tar"])
@@ -134,7 +84,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make(far: Far, directory: Path, tmp_path: Path) -> Iterator[Make]:
+def make(far: FarCluster, directory: Path, tmp_path: Path) -> Iterator[Make]:
     made: list[SlurmEngine] = []
 
     def make(place: Path = directory, folder: str = "project", **more: Any) -> SlurmEngine:
@@ -150,7 +100,7 @@ def make(far: Far, directory: Path, tmp_path: Path) -> Iterator[Make]:
     for engine in made:
         engine.close()
     Connection("cluster").end()
-    subprocess.run(["scancel", f"--user={far.user}"], check=False, env={**os.environ, **conf(far)})
+    far.clear()
     shutil.rmtree(far.folder, ignore_errors=True)
 
 
@@ -170,10 +120,6 @@ def gate(meeting: Path) -> Iterator[Gate]:
     gate.close()
 
 
-def conf(far: Far) -> dict[str, str]:
-    return {"SLURM_CONF": str(far.place.parent / "slurm/slurm.conf")}
-
-
 def shell(id: str, text: str, **fields: Any) -> Attempt:
     return Attempt(id, Invocation(Environment(), ("sh", "-c", text), **fields))
 
@@ -184,7 +130,7 @@ def only(watch: Watch, id: str) -> Outcome:
 
 
 @pytest.mark.usefixtures("way")
-def test_files_go_there_and_come_back(make: Make, far: Far, directory: Path, tmp_path: Path) -> None:
+def test_files_go_there_and_come_back(make: Make, far: FarCluster, directory: Path, tmp_path: Path) -> None:
     inputs = tmp_path / "elsewhere"
     (inputs / "deep").mkdir(parents=True)
     (inputs / "deep/data").write_text("from elsewhere")
@@ -207,7 +153,7 @@ def test_files_go_there_and_come_back(make: Make, far: Far, directory: Path, tmp
     assert far.logins >= 1
 
 
-def test_one_connection(make: Make, far: Far, directory: Path) -> None:
+def test_one_connection(make: Make, far: FarCluster, directory: Path) -> None:
     Connection("cluster").end()
     before, ids = far.logins, [f"run/unit-{n}/1" for n in range(60)]
     watch = Watch(make())
@@ -220,25 +166,18 @@ def test_one_connection(make: Make, far: Far, directory: Path) -> None:
 # --- The connection -----------------------------------------------------------------------------------------------
 
 
-def cut(far: Far) -> None:
-    """Nobody can log in any more, and who was logged in is not."""
-    os.kill(int((far.place / "pid").read_text()), signal.SIGTERM)
-    (far.place / "pid").unlink(missing_ok=True)
-    subprocess.run(["pkill", "-KILL", "-f", f"sshd: {far.user}"], check=False)
-
-
-def test_out_of_reach_for_a_while(make: Make, far: Far, gate: Gate, directory: Path) -> None:
+def test_out_of_reach_for_a_while(make: Make, far: FarCluster, gate: Gate, directory: Path) -> None:
     watch = Watch(make())
     watch.engine.submit([shell("run/before/1", f"read x < {gate.path}; echo said; exit 3")])
     watch.started("run/before/1")
-    cut(far)
+    far.cut()
     try:
         gate.open()
         watch.engine.submit([shell("run/during/1", "exit 4")])
         watch.until(lambda: "can't be reached" in str(watch.seen.get("run/during/1")))
         assert not any(isinstance(event, Ended) for event in watch.seen["run/before/1"])
     finally:
-        daemon()
+        far.listen()
     outcome = only(watch, "run/before/1")
     assert (outcome.exit_code, EngineTests.log(directory, outcome)) == (3, b"said\n")
     assert only(watch, "run/during/1").exit_code == 4
@@ -266,20 +205,20 @@ def test_cut_again_and_again(make: Make, directory: Path) -> None:
     assert [(one.exit_code, EngineTests.log(directory, one) == expected) for one in outcomes] == [(3, True)] * 12
 
 
-def test_cancelled_while_out_of_reach(make: Make, far: Far, meeting: Path) -> None:
+def test_cancelled_while_out_of_reach(make: Make, far: FarCluster, meeting: Path) -> None:
     sign = Sign(meeting / "sign")
     (meeting / "sign").chmod(0o666)
     watch = Watch(make())
     watch.engine.submit([shell("run/held/1", f"exec 3>{sign.path}; echo ready >&3; sleep 1000")])
     assert sign.line() == "ready"
     watch.started("run/held/1")
-    cut(far)
+    far.cut()
     try:
         watch.engine.cancel(["run/held/1"], 1.0)
         watch.engine.submit([shell("run/late/1", "exit 4")])
         watch.until(lambda: "can't be reached" in str(watch.seen.get("run/late/1")))
     finally:
-        daemon()
+        far.listen()
     assert only(watch, "run/held/1").reason is Reason.CANCELLED
     sign.gone()
     sign.close()
@@ -317,7 +256,7 @@ def test_a_killed_driver_comes_back(make: Make, directory: Path, gate: Gate) -> 
     ids=["host", "key", "host key", "port"],
 )
 def test_why_nobody_can_log_in(
-    far: Far, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], words: str, hint: str
+    far: FarCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: tuple[str, str], words: str, hint: str
 ) -> None:
     text = far.client.read_text()
     if change[0] == "Port ":
@@ -346,8 +285,8 @@ def test_a_folder_that_is_not_writable() -> None:
 
 
 @pytest.mark.usefixtures("way")
-def test_a_full_disk_there(make: Make, far: Far, directory: Path) -> None:
-    small = far.place / "small"
+def test_a_full_disk_there(make: Make, far: FarCluster, directory: Path) -> None:
+    small = far.server / "small"
     small.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=0777", "tmpfs", str(small)], check=True)
     try:
@@ -364,7 +303,7 @@ def test_a_full_disk_there(make: Make, far: Far, directory: Path) -> None:
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_a_login_that_talks_and_has_no_rsync(make: Make, far: Far, directory: Path) -> None:
+def test_a_login_that_talks_and_has_no_rsync(make: Make, far: FarCluster, directory: Path) -> None:
     bin = far.home / "bin"
     bin.mkdir()
     for folder in ("/usr/bin", "/bin"):
@@ -387,7 +326,7 @@ def test_a_login_that_talks_and_has_no_rsync(make: Make, far: Far, directory: Pa
 
 
 @pytest.mark.usefixtures("way")
-def test_inputs_are_sent_once(far: Far, tmp_path: Path) -> None:
+def test_inputs_are_sent_once(far: FarCluster, tmp_path: Path) -> None:
     data = tmp_path / "data"
     (data / "deep").mkdir(parents=True)
     (data / "deep/it is").write_text("first")
@@ -410,7 +349,9 @@ def test_inputs_are_sent_once(far: Far, tmp_path: Path) -> None:
     shutil.rmtree(far.folder)
 
 
-def test_containers_there(make: Make, far: Far, directory: Path, busybox: ContainerImage, tmp_path: Path) -> None:
+def test_containers_there(
+    make: Make, far: FarCluster, directory: Path, busybox: ContainerImage, tmp_path: Path
+) -> None:
     if shutil.which("apptainer") is None:
         pytest.skip("no Apptainer (scripts/install-apptainer.sh)")
     data, out = tmp_path / "data", directory / "work/unit/1/outputs"

@@ -93,6 +93,15 @@ def connected(options: Options) -> Reach:
     return found
 
 
+def elsewhere(options: Options) -> bool:
+    """Whether options name a cluster whose files are not this machine's."""
+    path = site_file(options.site, home()) if options.engine == "slurm" else None
+    try:
+        return path is not None and load_site(path).host is not None
+    except ProblemsError:  # told by what makes the engine
+        return False
+
+
 def unusable(error: SlurmError) -> Problem:
     """Why a cluster is of no use, and what to do."""
     if isinstance(error, UnreachableError):

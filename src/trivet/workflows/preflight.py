@@ -152,8 +152,14 @@ def _occupied(dataset: Path) -> Iterator[Problem]:
         yield Problem(OCCUPIED, message, hint=f"wait for it, or `trivet job stop {job.id}`")
 
 
+def _elsewhere(options: Options) -> bool:
+    from trivet.runs.reaching import elsewhere
+
+    return elsewhere(options)
+
+
 def _places(asked: Asked) -> Iterator[Problem]:
-    if not asked.zarr_dir.startswith("/"):
+    if not asked.zarr_dir.startswith("/") or (asked.options.engine == "slurm" and _elsewhere(asked.options)):
         return
     place = Path(asked.zarr_dir)
     while not place.exists() and place != place.parent:
