@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,7 +61,9 @@ def rows(quick: bool = False) -> Iterator[Row]:
 
 
 def _nothing(scratch: Path, count: int) -> Iterator[Row]:
-    place = environment(environments.cache() / "pycache", TRIVET_HOME=str(scratch / "home"))
+    calls = scratch / "calls"
+    path = f"{_counting(scratch / 'bin', calls)}{os.pathsep}{os.environ['PATH']}"
+    place = environment(environments.cache() / "pycache", TRIVET_HOME=str(scratch / "home"), PATH=path)
     site = _site(scratch, SITE)
     task = scratch / "nothing.json"
     task.write_text(json.dumps({"trivet": 1, "name": "nothing", "command": ["true"], "inputs": {"n": "integer"}}))
@@ -74,8 +77,22 @@ def _nothing(scratch: Path, count: int) -> Iterator[Row]:
         yield Row(PART, f"{UNITS} units", "by hand", note=str(error))
         return
     note = f"{samples['Trivet'][-1].wall:.1f} against {samples['by hand'][-1].wall:.1f} s, all of `trivet run` included"
-    note += f"; its driver had {samples['Trivet'][-1].peak >> 20} MiB at most"
     yield Row(PART, f"{UNITS} no-op units", "by hand", ratio(samples["Trivet"], samples["by hand"], wall), BOUND, note)
+    peak = max(sample.peak for sample in samples["Trivet"])
+    yield Row(PART, "memory of the driver", "200 MB", peak / 200e6, 1.0, f"{peak >> 20} MiB")
+    said = calls.read_text().splitlines()
+    seconds = sum(sample.wall for sample in samples["Trivet"])
+    note = f"{len(said)} calls in {seconds:.1f} s, {sum('PENDING' in one for one in said)} for the place in the queue"
+    yield Row(PART, "calls of squeue", "one a second", len(said) / seconds, 1.0, note)
+
+
+def _counting(directory: Path, calls: Path) -> Path:
+    """A directory with a `squeue` that notes its arguments before it does what it should."""
+    directory.mkdir()
+    counting = directory / "squeue"
+    counting.write_text(f'#!/bin/sh\necho "$*" >>{calls}\nexec {shutil.which("squeue")} "$@"\n')
+    counting.chmod(0o755)
+    return directory
 
 
 def _by_hand(scratch: Path) -> Sample:
