@@ -180,7 +180,7 @@ def test_a_task_is_registered_with_what_it_is(index: Path, home: Path, get: Get)
             "modality": "HCS",
             "tags": ["tiny"],
             "description": None,
-            "active": True,
+            "active": False,
         }
     ]
 
@@ -318,6 +318,21 @@ def test_an_environment_is_given_up_and_made_again_exactly(index: Path, home: Pa
     assert versions(done) == before == {"tiny_tasks": "1.0", "helper": "1.0"}
     assert done.package.active
     assert named(home, "tiny-tasks") is not None
+
+
+@pytest.mark.parametrize("lost", ["venv", "venv/bin/python"])
+def test_an_environment_that_was_lost_is_told_and_made_again(
+    lost: str, index: Path, home: Path, get: Get, said: list[str]
+) -> None:
+    make_wheel(index)
+    package = get("tiny-tasks").package
+    (package.path / lost).rename(home / "lost")
+    assert not package.active
+    with pytest.raises(ProblemsError, match=r"reactivate tiny-tasks==1\.0"):
+        named(home, "tiny-tasks==1.0")
+    reactivate(package, home, said.append)
+    assert package.active
+    assert subprocess.run([package.venv / "bin/python", "-c", ""], check=False).returncode == 0
 
 
 def test_what_came_from_an_address_is_kept(index: Path, get: Get, tmp_path: Path) -> None:

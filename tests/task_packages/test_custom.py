@@ -111,6 +111,13 @@ def test_what_is_wrong_with_custom_tasks_is_told(home: Path, scripts: Path) -> N
     assert every(home) == []
 
 
+def test_names_that_no_directory_can_have_are_refused(home: Path, scripts: Path) -> None:
+    for name, version in (("ü" * 101, "1"), ("fine", "1" * 201)):
+        with pytest.raises(ProblemsError, match="is too long to name a directory"):
+            collect_command(Single(name, {"command_parallel": "true"}), None, version, home)
+    assert collect_command(Single("n" * 200, {"command_parallel": "true"}), None, "1", home).new
+
+
 def test_another_manifest_under_the_same_name_is_refused(home: Path, scripts: Path) -> None:
     custom(home, scripts / "manifest.json")
     (scripts / "manifest.json").write_text(json.dumps({**MANIFEST, "task_list": [{**ECHO, "name": "Second"}]}))

@@ -17,7 +17,8 @@ from trivet.records.packages import PackageDirectory, every, find, is_version, n
 def add(home: Path, name: str, version: str, active: bool = True) -> PackageDirectory:
     with workshop(home) as shop:
         made = shop / "package"
-        (made / "venv").mkdir(parents=True)
+        (made / "venv/bin").mkdir(parents=True)
+        (made / "venv/bin/python").touch()
         PackageDirectory(made).write({"format": 1, "active": active, "prefix": "venv"})
         return put(home, made, name, version)
 
@@ -122,10 +123,11 @@ def test_a_directory_without_record_is_in_nobodys_way(tmp_path: Path) -> None:
 def test_an_environment_and_a_package_vanish_at_once(tmp_path: Path) -> None:
     package = add(tmp_path, "tiny", "1.0")
     add(tmp_path, "tiny", "2.0")
+    assert package.active
     package.remove_venv()
     package.remove_venv()
     assert not package.venv.exists()
-    assert package.active
+    assert not package.active
     package.remove()
     assert names(tmp_path) == ["tiny 2.0"]
     find(tmp_path, "tiny").remove()

@@ -44,13 +44,14 @@ def package_data(package: PackageDirectory) -> dict[str, Any]:
 
     record = package.read()
     keys = (
-        "origin", "requested", "editable", "extras", "python", "pins", "freeze", "active", "created", "versions",
+        "origin", "requested", "editable", "extras", "python", "pins", "freeze", "created", "versions",
     )  # fmt: skip
     return {
         "name": package.name,
         "version": package.version,
         "path": str(package.path),
         **{key: record.get(key) for key in keys},
+        "active": package.active,
         "last_used": None if package.last_used is None else iso(package.last_used),
         "tasks": [row["task"] for row in listing(package)],
     }

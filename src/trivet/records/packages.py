@@ -33,6 +33,8 @@ from trivet.tasks.problem import closest
 
 FORMAT = 1
 RECORD = "package.json"
+VENV = "venv"
+"""The environment that Trivet made for a package, by its name in the package's directory."""
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*", re.ASCII)
 
@@ -54,13 +56,15 @@ class PackageDirectory:
 
     @property
     def active(self) -> bool:
-        """Whether its tasks can be run: a package that was deactivated has no environment. Raises as `read` does."""
-        return bool(self.read()["active"])
+        """Whether its tasks can be run: a package that was deactivated has no environment, nor has one that lost it, or
+        its interpreter. Raises as `read` does."""
+        record = self.read()
+        return bool(record["active"]) and (record["prefix"] != VENV or (self.venv / "bin/python").exists())
 
     @property
     def venv(self) -> Path:
         """Where the environment is that Trivet made for it, if it did."""
-        return self.path / "venv"
+        return self.path / VENV
 
     @property
     def prefix(self) -> Path | None:

@@ -24,6 +24,9 @@ from trivet.tasks.problem import Problem, ProblemsError, has_errors
 
 CUSTOM, COMMAND = "custom", "command"
 
+LONGEST = 200
+"""Bytes that the name of a package, or its version, may have: they name directories."""
+
 _WHERE = """\
 import importlib.util, json, sys
 spec = importlib.util.find_spec(sys.argv[1])
@@ -143,6 +146,10 @@ def _name_faults(label: str, version: str) -> list[Problem]:
     if not is_version(version):
         hint = "letters, digits and . _ + - ! are known, a letter or a digit first"
         problems.append(Problem("P003", f"{version!r} can't be a version", hint=hint))
+    longest = max(label, version, key=lambda text: len(os.fsencode(text)))
+    if len(os.fsencode(longest)) > LONGEST:
+        message = f"{longest[:20]}… is too long to name a directory: {LONGEST} bytes are the most"
+        problems.append(Problem("P003", message, hint="give a shorter --label or --version"))
     return problems
 
 

@@ -32,7 +32,7 @@ def deactivate(package: PackageDirectory) -> None:
 def reactivate(package: PackageDirectory, home: Path, say: Say) -> None:
     """Make the environment again, with exactly the versions it had. Raises ProblemsError, InstallerError."""
     record = package.read()
-    if record["active"]:
+    if package.active:
         return
     uv = Uv.find(say)
     same = record["interpreter"] if Path(record["interpreter"]).exists() else record["python"].rpartition(".")[0]

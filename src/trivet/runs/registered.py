@@ -76,7 +76,7 @@ def listing(package: PackageDirectory) -> list[dict[str, Any]]:
                     "modality": entry.get("modality"),
                     "tags": entry.get("tags") or [],
                     "description": entry.get("docs_info"),
-                    "active": record["active"],
+                    "active": package.active,
                 }
             )
     return rows
