@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,17 @@ def test_the_input_folder(call_with: CallWith, where: AttemptDirectory, photo: P
     assert cytomine.plan(call, 1, ()) is None
 
 
-def test_staging_again_gives_the_same(call_with: CallWith, where: AttemptDirectory, photo: Path) -> None:
-    call = call_with({"image": FileRef(str(photo))}, {"image": "image"})
+def test_staging_again_gives_the_same_and_touches_nothing(
+    call_with: CallWith, where: AttemptDirectory, photo: Path
+) -> None:
+    call = call_with({"image": FileRef(str(photo)), "n": 3}, {"image": "image", "n": "integer"})
+    where.make(".inputs", "left over by a driver that was killed")
     first = cytomine.stage(call, UNIT, where)
-    (where.root / "inputs/left-over").touch()
+    seen_by_the_unit = os.open(where.root / "inputs", os.O_RDONLY | os.O_DIRECTORY)
     assert cytomine.stage(call, UNIT, where) == first
-    assert list(tree(where.root / "inputs")) == ["image"]
+    assert sorted(os.listdir(seen_by_the_unit))  # noqa: PTH208 (a descriptor) == ["image", "n"]
+    os.close(seen_by_the_unit)
+    assert sorted(path.name for path in where.root.iterdir()) == ["inputs", "outputs"]
 
 
 def test_the_input_folder_can_be_read_by_anybody(call_with: CallWith, where: AttemptDirectory) -> None:
@@ -124,11 +130,13 @@ def test_a_referenced_file_is_linked_else_copied_else_mounted(
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", refuse)
+    shutil.rmtree(where.root)
     assert len(cytomine.stage(call, UNIT, where).mounts) == 2
     assert target.read_bytes() == photo.read_bytes()
     assert not target.samefile(photo)
 
     monkeypatch.setattr(staging, "COPIED", 10)
+    shutil.rmtree(where.root)
     mounts = cytomine.stage(call, UNIT, where).mounts
     assert mounts[2:] == (Mount(str(photo), "/inputs/images/0", directory=False),)
     assert target.read_bytes() == b""

@@ -25,6 +25,8 @@ from trivet.tasks.task import Port
 from trivet.tasks.values import FileRef, Value
 from trivet.tasks.work import AttemptDirectory, Invocation, Mount, Unit
 
+_UNFINISHED = ".inputs"
+
 COPIED = 64 * 1024**2
 """Largest file that is copied where it can't be linked; a larger one is mounted."""
 
@@ -37,29 +39,35 @@ def inputs_of(call: Call, unit: Unit) -> dict[tuple[str, str], Value]:
 def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     """Write the input folder and make the output folder.
 
-    What is wrong with the values was told before (`refusals`). Raises OSError when they can't be written.
+    When it is repeated, the folder that is there stays: the unit may have been started already. What is wrong with the
+    values was told before (`refusals`). Raises OSError when they can't be written.
     """
     model: Descriptor = call.task.document.model
     given = [(port, value) for port in call.task.inputs if (value := value_of(call, unit, port.name)) is not None]
-    shutil.rmtree(where.root / "inputs", ignore_errors=True)
-    inputs, outputs = where.make("inputs"), where.make("outputs")
+    shutil.rmtree(where.root / _UNFINISHED, ignore_errors=True)
+    unfinished, outputs = where.make(_UNFINISHED), where.make("outputs")
+    inputs = where.root / "inputs"
     outputs.chmod(0o777)  # the image may run as anybody
     mounts = [Mount(str(inputs), model.input_folder), Mount(str(outputs), model.output_folder, writable=True)]
 
     def place(kind: types.File, reference: FileRef, target: Path) -> None:
         for source, placeholder in _place(kind, Path(os.path.realpath(reference.path)), target):
-            seen_at = f"{model.input_folder}/{placeholder.relative_to(inputs).as_posix()}"
+            seen_at = f"{model.input_folder}/{placeholder.relative_to(unfinished).as_posix()}"
             mounts.append(Mount(str(source), seen_at, directory=source.is_dir()))
 
     for port, value in given:
         image = sidecars.owner(port.name)
         if image is None:
-            encode(port.type, value, inputs / port.name, place)
+            encode(port.type, value, unfinished / port.name, place)
         else:
             outline = partial(encode, types.Geometry(), place=place)
-            sidecars.write(value, inputs / image, outline)
-    for folder, _, _ in os.walk(inputs):
+            sidecars.write(value, unfinished / image, outline)
+    for folder, _, _ in os.walk(unfinished):
         Path(folder).chmod(0o755)  # whatever the umask: the image may run as anybody
+    if inputs.exists():
+        shutil.rmtree(unfinished)
+    else:
+        unfinished.rename(inputs)
     task = call.task
     return Invocation(
         task.program,
