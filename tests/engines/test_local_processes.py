@@ -384,6 +384,23 @@ class TestWarmProcesses(TestLocalProcesses):
 
 
 @linux
+def test_units_are_recorded_before_they_start(tmp_path: Path) -> None:
+    """The first unit kills the worker while that still starts the others."""
+    engine = LocalEngine(tmp_path, slots=64)
+    try:
+        attempts = [
+            Attempt(f"run/{number}/1", Invocation(Environment(), ("sh", "-c", "true" if number else "kill -9 $PPID")))
+            for number in range(64)
+        ]
+        engine.submit(attempts)
+        Watch(engine).ended(*(attempt.id for attempt in attempts))
+        first = (tmp_path / "worker" / "record.jsonl").read_text().partition("\n")[0]
+        assert json.loads(first) == ["accepted", [attempt.id for attempt in attempts]]
+    finally:
+        engine.close()
+
+
+@linux
 def test_memory_limit_by_samples(tmp_path: Path) -> None:
     """Where no cgroup may be made, in a process of its own since it reaps all children."""
     code = f"""

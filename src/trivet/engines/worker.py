@@ -54,7 +54,7 @@ class Worker:
         self.base: dict[bytes, bytes] = {}
         self.known: set[str] = set()
         self.queue = Queue(self.units.capacity)
-        self.accepted: list[str] = []
+        self.untold = b""
         self.flushed = 0.0
         self.wakeup, write = os.pipe()
         os.set_blocking(self.wakeup, False)
@@ -98,7 +98,7 @@ class Worker:
 
     def flush_due(self) -> float:
         """When news must be told: at once if there is nothing else to do, else a few at a time."""
-        if not (self.accepted or self.units.fresh or self.units.ended):
+        if not (self.untold or self.units.fresh or self.units.ended):
             return float("inf")
         return self.flushed + TELL_EVERY if self.queue or self.units.running else 0.0
 
@@ -171,8 +171,6 @@ class Worker:
         """Record the news, then tell them."""
         self.flushed = time.monotonic()
         data = b""
-        if self.accepted:
-            data += dumps(["accepted", self.accepted])
         if self.units.fresh:
             fresh = self.units.fresh.values()
             data += dumps(
@@ -184,11 +182,18 @@ class Worker:
             data += dumps(["cold", self.units.warm.refused])
             self.units.warm.refused = []
         if data:
-            self.accepted, self.units.fresh, self.units.ended = [], {}, []
-            full_before = bool(self.record.unsaved)
-            if not self.record.save(data) and not full_before:
-                self.timers.after(1.0, self.save_again)
-            self.link.send(data)
+            self.units.fresh, self.units.ended = {}, []
+            self.keep(data)
+        if self.untold:
+            self.link.send(self.untold)
+            self.untold = b""
+
+    def keep(self, data: bytes) -> None:
+        """Record what is to be told."""
+        full_before = bool(self.record.unsaved)
+        if not self.record.save(data) and not full_before:
+            self.timers.after(1.0, self.save_again)
+        self.untold += data
 
     def save_again(self, _: None) -> None:
         if not self.record.save():
@@ -203,11 +208,14 @@ class Worker:
 
     def on_submit(self, fields: dict[str, Any], units: list[Any]) -> None:
         common = Common(self.base, fields)
+        accepted = []
         for id, argv, cwd, log in units:
             if id not in self.known:
                 self.known.add(id)
-                self.accepted.append(id)
+                accepted.append(id)
                 self.queue.add(id, common, argv, cwd, log)
+        if accepted:  # before any of them starts: who comes after a worker that was killed must know whom to look for
+            self.keep(dumps(["accepted", accepted]))
         self.fill()
 
     def on_cancel(self, ids: list[str], grace: float) -> None:

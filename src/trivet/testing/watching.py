@@ -94,7 +94,10 @@ class Sign:
         while True:
             events = poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
             assert events, f"{self.path.name}: {wanted} did not come"
-            data = os.read(self._fd, 1 << 16)
+            try:
+                data = os.read(self._fd, 1 << 16)
+            except BlockingIOError:  # one writer had gone, and another one has come
+                continue
             if data or wanted == "its end":
                 return data
 
