@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivet.contracts import fractal
+from trivet.contracts.fractal.outputs import read_output
 from trivet.contracts.fractal.staging import write_arguments
 from trivet.contracts.source import Source
 from trivet.tasks.call import bind
-from trivet.tasks.problem import ProblemsError
+from trivet.tasks.problem import Problem, ProblemsError
 from trivet.tasks.states import Reason, RunState
 from trivet.tasks.values import FileRef
 from trivet.tasks.work import AttemptDirectory, Outcome, Unit, UnitResult
@@ -179,6 +180,14 @@ def test_an_output_that_cannot_be_read_fails_its_unit(call_of: Any, stage: Any, 
     call = call_of(NON_PARALLEL, zarr_urls=["/zd/a"], zarr_dir="/zd")
     result = stage.play(call, lambda unit, arguments: text)
     assert result.reason is Reason.INVALID_OUTPUT
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_an_output_that_is_no_file_is_not_waited_for(tmp_path: Path, make: Any) -> None:
+    make(tmp_path / "out.json")
+    problems: list[Problem] = []
+    assert read_output(tmp_path / "out.json", problems) is None
+    assert "no regular file" in problems[0].message
 
 
 @pytest.mark.parametrize("mem", [None, 2])

@@ -113,9 +113,11 @@ def outside(call: Call, changes: Changes) -> list[Problem]:
 def read_output(path: Path, problems: list[Problem]) -> Any:
     """The content of an output file, None where there is none. Never raises: faults are noted."""
     try:
+        if not path.is_file():  # a named pipe would be waited at for ever
+            if path.exists():
+                problems.append(Problem(TYPE, "the output file can't be read: it is no regular file"))
+            return None
         text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
     except (OSError, UnicodeDecodeError) as error:
         problems.append(Problem(TYPE, f"the output file can't be read: {error}"))
         return None
