@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -12,15 +13,18 @@ import pytest
 
 from trivet.datasets.images import Image
 from trivet.datasets.statuses import STATUS
+from trivet.engines.local import LocalEngine
 from trivet.records import claims, journal
 from trivet.records.directory import JobDirectory
 from trivet.records.journal import NotOwnerError
+from trivet.runs import events as runs
 from trivet.runs.options import Options
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.states import Reason, RunState
 from trivet.workflows import driver as driving
 from trivet.workflows import history, start
 from trivet.workflows.driver import JobDriver
+from trivet.workflows.events import Within
 from trivet.workflows.reporting import JobReporter, JobResult
 
 from . import players
@@ -341,6 +345,69 @@ def test_unknown_origins_and_refused_units_are_told(tmp_path: Path) -> None:
 
 class DiedError(BaseException):
     """The driver dies here."""
+
+
+def killed_at(kind: type, job: JobDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drive a job until its driver dies, right before it takes the first event of that kind from a unit."""
+
+    def dying(self: JobDriver, event: Any, *more: Any) -> None:
+        if isinstance(event, Within) and isinstance(event.event, kind):
+            self._journal.write()
+            raise DiedError
+        take(self, event, *more)
+
+    take = JobDriver._take
+    monkeypatch.setattr("trivet.records.owner.Owner.alive", property(lambda self: False))
+    with monkeypatch.context() as patch:
+        patch.setattr(JobDriver, "_take", dying)
+        with pytest.raises(DiedError):
+            start.drive(job)
+
+
+def test_a_unit_that_waits_to_be_started_again_is_started_by_the_next_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trivet.runs.retrying.LONGEST", 0.01)
+    data = players.dataset(tmp_path, players.numbered(1))
+    gate = tmp_path / "gate"
+    step = players.step(players.task(tmp_path / "p", "parallel"), gate=str(gate))
+    job = start.create(players.request(data, [step], Options(retries=1, time_limit=1.0, grace=0.0)), tmp_path)
+    killed_at(runs.Again, job, monkeypatch)
+    gate.touch()
+    assert start.drive(job).state is RunState.FINISHED
+    assert [unit.attempts for unit in history.units(job, 0)] == [2]
+
+
+def test_ending_a_job_whose_driver_died_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = players.dataset(tmp_path, players.numbered(3))
+    trace = tmp_path / "trace"
+    step = players.step(players.task(tmp_path / "p", "parallel"), trace=str(trace))
+    job = start.create(players.request(data, [step]), tmp_path)
+
+    def unreachable(self: LocalEngine, attempts: Any) -> None:
+        raise DiedError
+
+    monkeypatch.setattr("trivet.records.owner.Owner.alive", property(lambda self: False))
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalEngine, "submit", unreachable)
+        with pytest.raises(DiedError):
+            start.drive(job)
+    assert start.abandon(job, "nobody wants it").reason is Reason.LOST
+    assert not trace.exists()
+    assert {unit.state for unit in history.units(job, 0)} == {"failed"}
+
+
+def test_a_job_that_can_not_claim_its_dataset_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = players.dataset(tmp_path, players.numbered(1))
+    asked = players.request(data, [players.step(players.task(tmp_path / "p", "parallel"))])
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(claims, "claim", full)
+    with pytest.raises(OSError, match="No space left"):
+        start.create(asked, tmp_path)
+    assert list((tmp_path / "jobs").iterdir()) == []
 
 
 def reference(tmp_path: Path) -> tuple[list[str], int]:

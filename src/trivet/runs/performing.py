@@ -75,7 +75,7 @@ class Performer:
     ) -> None:
         self._progress, self._engine, self._layout = progress, engine, layout
         self._tell, self._write, self._say = tell, write, note
-        self._adopted = set(progress.starts)
+        self._taken_over = set(progress.machine.flying)
         self._alarms: list[tuple[float, int]] = []
 
     # What the machine asks for. A fault inside a contract must end the run with a word about it, never hang it: hence
@@ -118,14 +118,18 @@ class Performer:
         demands: dict[Demand, list[int]] = {}
         for number in numbers:
             name = self._progress.attempt(number)
-            if number in self._adopted:
-                self._adopted.remove(number)
+            taken_over, stopped = number in self._taken_over, self._progress.machine.stopped is not None
+            self._taken_over.discard(number)
+            if taken_over and (stopped or number in self._progress.starts):
                 known[number] = name
+                continue
+            if stopped:  # it was told to start when it was not yet told to stop
+                self._never_ran(number, Reason.CANCELLED)
                 continue
             try:
                 invocation = self._invocation(number)
             except Exception as error:
-                self._never_ran(number, f"its inputs can't be laid out: {told(error)}")
+                self._never_ran(number, Reason.SUBMIT_ERROR, f"its inputs can't be laid out: {told(error)}")
                 continue
             if invocation.notes:
                 self._note(number, invocation.notes)
@@ -143,16 +147,15 @@ class Performer:
                 self._engine.submit(list(attempts.values()))
         except EngineError as error:
             for number in (*known, *attempts):
-                self._never_ran(number, str(error))
+                self._never_ran(number, Reason.SUBMIT_ERROR, str(error))
 
     def _note(self, number: int, notes: tuple[Problem, ...]) -> None:
         self._tell(Noted(time.time(), number, notes))
         for note in notes:
             self._say(self._progress.name(number), note)
 
-    def _never_ran(self, number: int, message: str) -> None:
-        outcome = Outcome(None, reason=Reason.SUBMIT_ERROR, message=message)
-        self._tell(Ended(time.time(), number, outcome))
+    def _never_ran(self, number: int, reason: Reason, message: str = "") -> None:
+        self._tell(Ended(time.time(), number, Outcome(None, reason=reason, message=message)))
 
     def _invocation(self, number: int) -> Invocation:
         progress = self._progress

@@ -57,9 +57,11 @@ def create(request: Request, home: Path | None = None) -> JobDirectory:
     job = JobDirectory.create(home, now, lambda identifier: record.asked(identifier, request, now))
     try:
         claims.claim(request.dataset, job, last)
-    except TakenError:
+    except BaseException as error:
         shutil.rmtree(job.path, ignore_errors=True)
-        raise _taken(request.dataset, claims.holder(request.dataset)[1]) from None
+        if isinstance(error, TakenError):
+            raise _taken(request.dataset, claims.holder(request.dataset)[1]) from None
+        raise
     return job
 
 
