@@ -190,7 +190,8 @@ class Mirror:
     # --- Back -----------------------------------------------------------------------------------------------------
 
     def look(self, jobs: Iterable[Job]) -> None:
-        self._hand_on()
+        with suppress(SlurmError):  # a full disk there must not keep news back; jobs are ended by force then
+            self._hand_on()
         names: list[str] = []
         places: dict[str, None] = {}
         followed = 0
