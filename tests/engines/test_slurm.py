@@ -157,6 +157,39 @@ def test_all_faults_of_a_configuration_are_told_at_once() -> None:
     assert hints["memm"] == "did you mean `mem`?"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("constraint", "a b"),
+        ("account", "it's"),
+        ("gres", 'gpu:"1"'),
+        ("time", "10 #"),
+        ("nodes", "1 --uid=0"),
+        ("shebang_line", "bash"),
+        ("extra_lines", ["#SBATCH --exclusive --comment=mine"]),
+        ("extra_lines", ["#SBATCH -a 0-9"]),
+        ("extra_lines", ["#SBATCH -o/dev/null"]),
+        ("extra_lines", ["#SBATCH --requeue"]),
+    ],
+)
+def test_what_would_break_the_script_of_a_job_is_refused(name: str, value: Any) -> None:
+    problems: list[Problem] = []
+    assert read_site({"default_slurm_config": {**SET, name: value}, "batching_config": LIMITS}, problems) is None
+    assert [problem.path for problem in problems] == [("default_slurm_config", name)]
+
+
+def test_what_would_break_the_command_of_a_job_is_refused() -> None:
+    problems: list[Problem] = []
+    data = {
+        "default_slurm_config": SET,
+        "batching_config": LIMITS,
+        "python": "it's",
+        "user_local_exports": {"A B": "x"},
+    }
+    assert read_site(data, problems) is None
+    assert {problem.path for problem in problems} == {("python",), ("user_local_exports", "A B")}
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"default_slurm_config": 3, "batching_config": []}])
 def test_a_configuration_without_its_parts_is_refused(data: Any) -> None:
     problems: list[Problem] = []

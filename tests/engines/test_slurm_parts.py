@@ -20,7 +20,7 @@ from trivet.engines import Attempt, Ended, EngineEvent, Started, Waiting
 from trivet.engines.slurm import submission as submissions
 from trivet.engines.slurm.batching import Batching
 from trivet.engines.slurm.check import check
-from trivet.engines.slurm.cluster import Cluster, Partition, read_partitions, seconds
+from trivet.engines.slurm.cluster import USUAL, Cluster, Partition, read_partitions, seconds
 from trivet.engines.slurm.commands import Commands, SlurmError, elements, read_accounts, read_jobs, read_rows, spans
 from trivet.engines.slurm.engine import SlurmEngine
 from trivet.engines.slurm.grouping import Group, groups, wishes_of
@@ -76,6 +76,12 @@ def invocation(text: str = "exit 0", **fields: Any) -> Invocation:
     return Invocation(Environment(), ("sh", "-c", text), **fields)
 
 
+def sized(array: int = 1000, **times: float) -> Cluster:
+    """A cluster of small partitions whose jobs may take so many seconds."""
+    partitions = (Partition(name, False, True, time, 1, 64, 256_000, 64, 0) for name, time in times.items())
+    return replace(USUAL, partitions=tuple(partitions), largest_array=array)
+
+
 def attempts(count: int, text: str = "exit 0", **fields: Any) -> list[Attempt]:
     return [Attempt(f"run/unit-{n}/1", invocation(text, **fields)) for n in range(count)]
 
@@ -100,7 +106,7 @@ def test_lengths_of_time(text: str, expected: float) -> None:
 
 
 def test_what_is_no_length_of_time() -> None:
-    assert seconds("UNLIMITED") is None
+    assert seconds("UNLIMITED") is seconds("0") is seconds("00:00:00") is None
     with pytest.raises(ValueError, match="'soon'"):
         seconds("soon")
 
@@ -208,7 +214,7 @@ def test_resources_count_more_than_meta() -> None:
 
 
 def test_units_are_gathered() -> None:
-    (one,) = groups(site(), attempts(10), None, 1000, {})
+    (one,) = groups(site(), attempts(10), None)
     members, group = one
     assert isinstance(group, Group)
     assert group.array.batching == Batching(4, 4)
@@ -217,31 +223,27 @@ def test_units_are_gathered() -> None:
 
 
 def test_slots_and_large_arrays() -> None:
-    found = [group for _, group in groups(site(), attempts(10), 2, 3, {})]
+    found = [group for _, group in groups(site(), attempts(10), 2, sized(array=3))]
     assert all(isinstance(group, Group) for group in found)
     arrays = [group.array for group in found if isinstance(group, Group)]
     assert [(array.batching, array.elements, array.throttle) for array in arrays] == [(Batching(4, 2), 3, 1)]
-    assert [array.elements for _, group in groups(site(), attempts(40), 2, 3, {}) for array in [group.array]] == [
-        3,
-        3,
-        3,
-        1,
-    ]  # type: ignore[union-attr]
+    found = [group for _, group in groups(site(), attempts(40), 2, sized(array=3))]
+    assert [group.array.elements for group in found if isinstance(group, Group)] == [3, 3, 3, 1]
 
 
 def test_time_limits_bound_how_many_units_share_a_job() -> None:
     limited = attempts(1000, time_limit=600.0, grace=0.0)
-    ((_, group),) = groups(site(), limited, None, 1000, {"long": 3660.0})
+    ((_, group),) = groups(site(), limited, None, sized(long=3660.0))
     assert isinstance(group, Group)
     assert group.array.batching == Batching(48, 8)  # six turns of eight
     assert job_time(group.array) == "61"
-    ((_, refused),) = groups(site(), limited, None, 1000, {"long": 300.0})
+    ((_, refused),) = groups(site(), limited, None, sized(long=300.0))
     assert isinstance(refused, ProblemsError)
 
 
 def test_what_differs_does_not_share_a_job() -> None:
     mixed = [*attempts(2), Attempt("run/big/1", invocation(resources=Resources(memory=2 * GIB)))]
-    assert [len(members) for members, _ in groups(site(), mixed, None, 1000, {})] == [2, 1]
+    assert [len(members) for members, _ in groups(site(), mixed, None)] == [2, 1]
 
 
 def test_script() -> None:
@@ -272,6 +274,37 @@ def test_script() -> None:
         "ulimit -c 0",
         "exec /opt/python3 -I -S -X utf8 /r/runner.pyz '/run/a b/0001' \"$SLURM_ARRAY_TASK_ID\"",
     ]
+
+
+NASTY = "x\n#SBATCH --comment=evil\ntouch 'it' # \\"
+
+
+def test_no_name_of_a_task_becomes_a_line_of_the_script() -> None:
+    ((_, group),) = groups(site(), attempts(1, title=NASTY), None)
+    assert isinstance(group, Group)
+    lines = script(group.array, site(), "/w", "/p").splitlines()
+    assert lines[1] == "#SBATCH --job-name=x__SBATCH_--comment=evil_touch__it_____"
+    assert sum("evil" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("gpus", "meta", "sets", "asked", "parallel"),
+    [
+        (1, {}, {"gres": "gpu:1"}, "--gres=gpu:1", 1),
+        (1, {}, {"gres": "gpu:a100:2,disk:5"}, "--gres=gpu:a100:2,disk:5", 2),
+        (2, {}, {"gres": "gpu:a100:1,disk:5"}, "--gres=gpu:a100:2,disk:5", 1),
+        (2, {}, {"gres": "disk:5"}, "--gres=disk:5,gpu:2", 1),
+        (3, {}, {"gpus": "a100:1"}, "--gpus=a100:3", 1),
+        (1, {}, {}, "--gres=gpu:1", 1),
+        (1, {"tasks_per_job": 6, "parallel_tasks_per_job": 3}, {"gres": "gpu:1"}, "--gres=gpu:1", 3),
+    ],
+)
+def test_units_do_not_share_a_gpu(gpus: int, meta: Any, sets: Any, asked: str, parallel: int) -> None:
+    wanted = attempts(6, resources=Resources(gpus=gpus), meta=meta)
+    ((_, group),) = groups(site(gpu_slurm_config=sets), wanted, None)
+    assert isinstance(group, Group)
+    assert group.array.batching.parallel == parallel
+    assert f"#SBATCH {asked}" in script(group.array, site(), "/w", "/p").splitlines()
 
 
 def test_memory_per_cpu() -> None:
@@ -310,6 +343,27 @@ def test_everything_at_once() -> None:
     assert "7 d" in found[0].message or "168 h" in found[0].message
     found = check(site({"partition": "lnog"}), attempts(1), Commands(Answers()))
     assert (found[0].code, found[0].hint) == ("S006", "did you mean `long`?")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"partition": "long,nosuch"}, "no partition `nosuch`"),
+        ({"partition": "short,gpu", "time": "2-0"}, "at most 24 h"),
+        ({"partition": "short", "time": "0"}, "no limit of its time"),
+        ({"partition": "short", "time": "UNLIMITED"}, "no limit of its time"),
+    ],
+)
+def test_what_only_waits_for_ever_is_said_before(changes: dict[str, Any], words: str) -> None:
+    (problem,) = check(site(changes), attempts(1), Commands(Answers()))
+    assert words in problem.message
+
+
+def test_a_job_that_is_larger_than_any_node() -> None:
+    limits = {**LIMITS, "target_cpus_per_job": 16, "max_cpus_per_job": 16, "target_mem_per_job": "64G"}
+    large = site({"partition": "short"}, batching_config={**limits, "max_mem_per_job": "64G"})
+    (problem,) = check(large, attempts(20), Commands(Answers()))
+    assert "16 units at once asks for 16 CPUs, and no node has more than 8" in problem.message
 
 
 def test_slurm_has_the_last_word() -> None:
@@ -552,6 +606,21 @@ def test_a_limit_of_jobs_is_waited_for(tmp_path: Path) -> None:
     engine.cancel([f"run/unit-{n}/1" for n in range(3)], 1.0)
     engine.close()
     assert not list(tmp_path.glob("slurm/*/job.json"))
+
+
+def test_a_limit_that_no_waiting_helps_against() -> None:
+    said = (
+        "QOSMaxWallDurationPerJobLimit\nJob violates accounting/QOS policy (job submit limit, user's size and/or time)"
+    )
+    with pytest.raises(SlurmError) as error:
+        Commands(Answers(sbatch=[said])).submit("/p", "/p/script.sh")
+    assert not error.value.passing
+
+
+def test_a_directory_whose_name_means_something_to_slurm() -> None:
+    answers = Answers()
+    Commands(answers).submit("/a%j b", "/a%j b/script.sh")
+    assert "--output=/a%%j b/%a.out" in answers.asked[-1]
 
 
 def test_what_slurm_has_forgotten_is_lost(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from trivet.contracts import contract
 from trivet.contracts.folding import value_of
 from trivet.engines import Attempt, Engine, EngineError
 from trivet.engines.slurm.check import check
+from trivet.engines.slurm.cluster import USUAL
 from trivet.engines.slurm.commands import SlurmError
 from trivet.engines.slurm.engine import SlurmEngine
 from trivet.engines.slurm.grouping import groups
@@ -78,13 +79,11 @@ def rehearsed(attempts: Sequence[Attempt], options: Options, place: str) -> list
     configured = reached.site
     try:
         cluster = reached.commands.cluster()
-        longest = {one.name: one.max_time for one in cluster.partitions}
-        largest = cluster.largest_array
     except SlurmError:
-        longest, largest = {}, 1000
+        cluster = USUAL
     found: list[Problem] = []
     arrays: list[dict[str, Any]] = []
-    for _, group in groups(configured, attempts, options.slots, largest, longest):
+    for _, group in groups(configured, attempts, options.slots, cluster):
         if isinstance(group, ProblemsError):
             found += group.problems
             continue

@@ -27,8 +27,7 @@ def check(site: Site, attempts: Sequence[Attempt], commands: Commands, slots: in
         hint = "`sinfo` shows whether SLURM answers; a run waits until it does" if error.passing else ""
         return [Problem(UNREACHABLE, f"SLURM can't be asked: {error}", severity, hint)]
     found: list[Problem] = []
-    longest = {one.name: one.max_time for one in cluster.partitions}
-    for members, group in groups(site, attempts, slots, cluster.largest_array, longest):
+    for members, group in groups(site, attempts, slots, cluster):
         if isinstance(group, ProblemsError):
             found += group.problems
             try:
@@ -36,39 +35,64 @@ def check(site: Site, attempts: Sequence[Attempt], commands: Commands, slots: in
             except ProblemsError:
                 continue
             continue
-        more = [*_against(group.array.wishes, cluster), *_too_long(group, cluster)]
+        more = [*(_against(group.array.wishes, cluster) or _too_large(group, cluster)), *_too_long(group, cluster)]
         found += more or _asked(group, site, commands)
     return list(dict.fromkeys(found))
 
 
-def _against(wishes: Wishes, cluster: Cluster) -> Iterator[Problem]:
-    """What a unit asks for, and no node of its partition has."""
+def _against(wishes: Wishes, cluster: Cluster) -> list[Problem]:
+    """What a unit asks for, and no node of its partitions has."""
     names = wishes.partition.split(",")
-    partitions = [found for name in names if (found := cluster.partition(name)) is not None]
+    partitions = _partitions(wishes, cluster)
+    found: list[Problem] = []
     for name in names:
         if cluster.partition(name) is None:
             hint = closest(name, [one.name for one in cluster.partitions])
-            yield Problem(PARTITION, f"there is no partition `{name}`", hint=hint, path=("partition",))
+            found.append(Problem(PARTITION, f"there is no partition `{name}`", hint=hint, path=("partition",)))
     if not partitions:
-        return
+        return found
     where = f"partition `{wishes.partition}`"
     largest = max(one.cpus for one in partitions)
     if wishes.cpus_per_task > largest:
         message = f"a unit asks for {wishes.cpus_per_task} CPUs, and no node of {where} has more than {largest}"
-        yield Problem(TOO_MUCH, message, hint=_fitting(cluster, lambda one: one.cpus >= wishes.cpus_per_task))
+        found.append(Problem(TOO_MUCH, message, hint=_fitting(cluster, lambda one: one.cpus >= wishes.cpus_per_task)))
     memory = max(one.memory for one in partitions)
     if wishes.mem > memory:
         message = f"a unit asks for {wishes.mem} MB of memory, and no node of {where} has more than {memory}"
-        yield Problem(TOO_MUCH, message, hint=_fitting(cluster, lambda one: one.memory >= wishes.mem))
+        found.append(Problem(TOO_MUCH, message, hint=_fitting(cluster, lambda one: one.memory >= wishes.mem)))
     if (wishes.gpus or "gpu" in (wishes.gres or "")) and not any(one.gpus for one in partitions):
         message = f"a unit asks for a GPU, and {where} has none"
-        yield Problem(TOO_MUCH, message, hint=_fitting(cluster, lambda one: one.gpus > 0))
+        found.append(Problem(TOO_MUCH, message, hint=_fitting(cluster, lambda one: one.gpus > 0)))
+    return found
+
+
+def _too_large(group: Group, cluster: Cluster) -> list[Problem]:
+    """A job that no node can hold, of units that fit by themselves."""
+    wishes, parallel = group.array.wishes, group.array.batching.parallel
+    partitions = _partitions(wishes, cluster)
+    if wishes.nodes or not partitions:
+        return []
+    needs = ((parallel * wishes.cpus_per_task, "CPUs", "cpus"), (parallel * wishes.mem, "MB of memory", "memory"))
+    hint = "lower target and maximum of batching_config to what a node has"
+    return [
+        Problem(
+            TOO_MUCH,
+            f"a job of {parallel} units at once asks for {asked} {what}, and no node has more than {most}",
+            hint=hint,
+        )
+        for asked, what, name in needs
+        if asked > (most := max(getattr(one, name) for one in partitions))
+    ]
+
+
+def _partitions(wishes: Wishes, cluster: Cluster) -> list[Partition]:
+    return [found for name in wishes.partition.split(",") if (found := cluster.partition(name)) is not None]
 
 
 def _too_long(group: Group, cluster: Cluster) -> Iterator[Problem]:
-    """A time no job of the partition may take: SLURM accepts such jobs, and lets them wait for ever."""
-    partition = cluster.partition(group.array.wishes.partition)
-    text = job_time(group.array)
+    """A time no job of the partitions may take: SLURM accepts such jobs, and lets them wait for ever."""
+    wishes, text = group.array.wishes, job_time(group.array)
+    longest = cluster.longest(wishes.partition)
     if text is None:
         return
     try:
@@ -76,10 +100,11 @@ def _too_long(group: Group, cluster: Cluster) -> Iterator[Problem]:
     except ValueError as error:
         yield Problem(VALUE, f"`time`: {error}", path=("time",))
         return
-    if asked is not None and partition is not None and partition.max_time is not None and asked > partition.max_time:
-        longest = format_duration(partition.max_time)
-        message = f"a job asks for {format_duration(asked)}, and partition `{partition.name}` gives at most {longest}"
-        yield Problem(TOO_MUCH, message, hint=_fitting(cluster, lambda one: (one.max_time or asked) >= asked))
+    if longest is not None and (asked is None or asked > longest):
+        words = "no limit of its time" if asked is None else format_duration(asked)
+        message = f"a job asks for {words}, and partition `{wishes.partition}` gives at most {format_duration(longest)}"
+        hint = _fitting(cluster, lambda one: one.max_time is None or (asked is not None and one.max_time >= asked))
+        yield Problem(TOO_MUCH, message, hint=hint)
 
 
 def _asked(group: Group, site: Site, commands: Commands) -> Iterator[Problem]:

@@ -46,6 +46,15 @@ class Cluster:
         """The partition of that name; None when there is none."""
         return next((one for one in self.partitions if one.name == name), None)
 
+    def longest(self, names: str) -> float | None:
+        """The longest time (seconds) a job may take in one of some partitions, with commas between; None: any time."""
+        times = [found.max_time for name in names.split(",") if (found := self.partition(name)) is not None]
+        return None if None in times else max((time for time in times if time is not None), default=None)
+
+
+USUAL = Cluster("", "", (), False, 1000, None, 30.0)
+"""What is taken for granted of a cluster that does not answer."""
+
 
 def read_cluster(config: str, partitions: str) -> Cluster:
     """A cluster from what ``scontrol show config`` and ``sinfo -h -e -o PARTITIONS`` print."""
@@ -87,7 +96,8 @@ def read_partitions(text: str) -> tuple[Partition, ...]:
 
 
 def seconds(text: str) -> float | None:
-    """A length of time as SLURM writes it (``90``, ``30:00``, ``2-12:00:00``, ``infinite``); None for no limit.
+    """A length of time as SLURM writes it (``90``, ``30:00``, ``2-12:00:00``, ``infinite``); None for no limit,
+    which 0 means, too.
 
     Raises ValueError for anything else.
     """
@@ -96,14 +106,14 @@ def seconds(text: str) -> float | None:
     match = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", text.strip(), re.ASCII)
     if match is None:
         raise ValueError(f"{text!r} is not a length of time; write minutes, hours:minutes:seconds or days-hours")
-    days, first, second, third = (None if part is None else int(part) for part in match.groups())
-    if days is not None:
-        return float(days * 86400 + (first or 0) * 3600 + (second or 0) * 60 + (third or 0))
-    if second is None:
-        return float((first or 0) * 60)
-    if third is None:
-        return float((first or 0) * 60 + second)
-    return float((first or 0) * 3600 + second * 60 + third)
+    days, first, second, third = (int(part or 0) for part in match.groups())
+    if match[1]:
+        total = days * 86400 + first * 3600 + second * 60 + third
+    elif match[4]:
+        total = first * 3600 + second * 60 + third
+    else:
+        total = first * 60 + second
+    return float(total) or None
 
 
 def _digits(text: str) -> int:

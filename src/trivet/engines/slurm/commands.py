@@ -21,6 +21,9 @@ _PASSING = re.compile(
     r"|Zero Bytes were transmitted|Transport endpoint|submission limit|job submit limit",
     re.IGNORECASE,
 )
+_LASTING = re.compile(r"\b(Assoc|QOS)(?!\w*Submit)\w+Limit")
+"""A limit that no waiting helps against, in a message that names limits of submissions, too."""
+
 ENVIRONMENT = {"LC_ALL": "C.UTF-8", "SLURM_BITSTR_LEN": "0"}
 """What every command gets: messages in English, and lists of elements whole."""
 
@@ -81,7 +84,8 @@ class Commands:
 
     def submit(self, place: str, script: str) -> str:
         """Submit the script in directory ``place``; the number of the job."""
-        said = self._call("sbatch", "--parsable", f"--chdir={place}", script)
+        output = f"{place.replace('%', '%%')}/%a.out"  # a relative one would have replaced what it finds in the place
+        said = self._call("sbatch", "--parsable", f"--chdir={place}", f"--output={output}", script)
         return said.strip().splitlines()[-1].partition(";")[0]
 
     def test(self, script: str) -> None:
@@ -147,7 +151,7 @@ class Commands:
         if done.returncode != 0:
             message = " / ".join(dict.fromkeys(line.strip() for line in done.stderr.splitlines() if line.strip()))
             message = message or f"`{arguments[0]}` ended with {done.returncode}"
-            raise SlurmError(message, bool(_PASSING.search(message)))
+            raise SlurmError(message, bool(_PASSING.search(message)) and not _LASTING.search(message))
         return done.stdout
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from trivet.engines import Attempt, Ended, EngineEvent
 from trivet.engines.slurm import submission as submissions
+from trivet.engines.slurm.cluster import USUAL, Cluster
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.grouping import Group, groups
 from trivet.engines.slurm.job import Job, Jobs
@@ -53,8 +54,7 @@ class Desk:
         self.telling = Telling(events, programs.outcome)
         self._sending = Sending(commands, self._jobs, self.telling, place)
         self._watching = Watching(commands, self._jobs, self.telling, place, polls)
-        self._longest: dict[str, float | None] | None = None
-        self._largest_array = 1000
+        self._cluster: Cluster | None = None
 
     def open(self) -> None:
         """Make the directory, and read what was submitted from it before. Raises OSError."""
@@ -94,8 +94,7 @@ class Desk:
             self.telling.refused([one.id for one in fresh], f"they can't be made jobs of the cluster: {error}")
             return
         self.telling.tell(Ended(id, outcome) for id, outcome in never.items())
-        self._ask_cluster()
-        for members, group in groups(self._site, ready, self._slots, self._largest_array, self._longest or {}):
+        for members, group in groups(self._site, ready, self._slots, self._known()):
             ids = [one.id for one in members]
             if isinstance(group, ProblemsError):
                 self.telling.refused(ids, "; ".join(problem.message for problem in group.problems))
@@ -170,10 +169,9 @@ class Desk:
         self._watching.cancel(waits, pending=True)
         self._watching.hurry()
 
-    def _ask_cluster(self) -> None:
-        """What of the cluster decides how units are gathered; without an answer, what is usual."""
-        if self._longest is None:
+    def _known(self) -> Cluster:
+        """What the cluster says of itself, by which units are gathered; without an answer, what is usual."""
+        if self._cluster is None:
             with suppress(SlurmError):
-                cluster = self._commands.cluster()
-                self._longest = {one.name: one.max_time for one in cluster.partitions}
-                self._largest_array = cluster.largest_array
+                self._cluster = self._commands.cluster()
+        return self._cluster or USUAL

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from trivet.engines import Attempt
 from trivet.engines.slurm.batching import Batching, BatchingError, batching
+from trivet.engines.slurm.cluster import USUAL, Cluster
 from trivet.engines.slurm.script import MARGIN, Array
 from trivet.engines.slurm.site import Site
 from trivet.engines.slurm.wishes import Wishes, wishes
@@ -20,6 +22,8 @@ from trivet.tasks.work import Invocation
 MIB = 1024 * 1024
 BATCHING = "S005"
 """Code of problems: units can't be gathered into jobs."""
+
+_GPUS = re.compile(r"gpu((?::[A-Za-z][^:,]*)?)(?::(\d+))?$", re.ASCII)
 
 
 class Group(NamedTuple):
@@ -43,9 +47,27 @@ def wishes_of(site: Site, invocation: Invocation, name: str) -> Wishes:
     if needs.gpus is not None:
         meta["needs_gpu"] = needs.gpus > 0
     found = wishes(site, invocation.title or name, meta)
-    if needs.gpus and not (found.gres or found.gpus):
-        found = replace(found, gres=f"gpu:{needs.gpus}")
+    if needs.gpus and gpus_of(found) < needs.gpus:
+        found = _with_gpus(found, needs.gpus)
     return found
+
+
+def gpus_of(found: Wishes) -> int:
+    """How many GPUs a job gets: ``gpus`` is 2 or ``a100:2``, ``gres`` is ``gpu`` or ``gpu:a100:2,other:1``."""
+    words = [f"gpu:{found.gpus}"] if found.gpus else (found.gres or "").split(",")
+    counts = (_GPUS.match(word) for word in words)
+    return sum(int(count[2] or 1) for count in counts if count)
+
+
+def _with_gpus(found: Wishes, count: int) -> Wishes:
+    """The same with so many GPUs, of the same kind."""
+    if found.gpus:
+        kind = str(found.gpus).rpartition(":")[0]
+        return replace(found, gpus=f"{kind}:{count}" if kind else count)
+    words = (found.gres or "gpu").split(",")
+    if not any(map(_GPUS.match, words)):
+        words.append("gpu")
+    return replace(found, gres=",".join(_GPUS.sub(rf"gpu\1:{count}", word) for word in words))
 
 
 def gathered(found: Wishes, invocation: Invocation, total: int, slots: int | None, longest: float | None) -> Batching:
@@ -71,19 +93,17 @@ def gathered(found: Wishes, invocation: Invocation, total: int, slots: int | Non
     if problems:
         raise ProblemsError(problems)
     parallel = min(chosen.parallel, total, slots or chosen.parallel)
+    if invocation.resources.gpus and None in own:  # each has its own, unless somebody wants it otherwise
+        parallel = min(parallel, max(1, gpus_of(found) // invocation.resources.gpus))
     return Batching(min(chosen.units, total, total if turns is None else turns * parallel), parallel)
 
 
 def groups(
-    site: Site,
-    attempts: Sequence[Attempt],
-    slots: int | None,
-    largest_array: int,
-    longest: dict[str, float | None],
+    site: Site, attempts: Sequence[Attempt], slots: int | None, cluster: Cluster = USUAL
 ) -> Iterator[tuple[list[Attempt], Group | ProblemsError]]:
-    """Attempts by what they ask for, in arrays of at most ``largest_array`` jobs; or why they can't be.
+    """Attempts by what they ask for, in arrays as large as the cluster allows; or why they can't be.
 
-    ``longest`` has the longest time of each partition in seconds. The token of the arrays is still to be given.
+    The token of the arrays is still to be given.
     """
     alike: dict[str, list[Attempt]] = {}
     for attempt in attempts:
@@ -92,13 +112,13 @@ def groups(
         first = members[0]
         try:
             found = wishes_of(site, first.invocation, first.id.rsplit("/", 2)[0].replace("/", "-"))
-            how = gathered(found, first.invocation, len(members), slots, longest.get(found.partition))
+            how = gathered(found, first.invocation, len(members), slots, cluster.longest(found.partition))
         except ProblemsError as error:
             yield members, error
             continue
         throttle = None if slots is None else max(1, slots // how.parallel)
         limit, grace = first.invocation.time_limit, first.invocation.grace
-        size = how.units * largest_array
+        size = how.units * cluster.largest_array
         for begin in range(0, len(members), size):
             part = members[begin : begin + size]
             elements: list[Sequence[Attempt]] = [part[at : at + how.units] for at in range(0, len(part), how.units)]

@@ -9,7 +9,16 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-_MAIN = "import sys\nimport worker_batch\n\nsys.exit(worker_batch.main())\n"
+_MAIN = """import sys
+
+if sys.version_info < (3, 9):
+    sys.exit("Python 3.9 or later is needed on the nodes, and %s is %s: name another as `python` in the "
+             "configuration of the site (--site)" % (sys.executable, sys.version.split()[0]))
+
+import worker_batch
+
+sys.exit(worker_batch.main())
+"""
 
 
 @cache

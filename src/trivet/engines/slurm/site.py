@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +55,10 @@ def read_site(data: Any, problems: list[Problem]) -> Site | None:
     exports = parts.get(_PARTS[3], {})
     relative = dict.fromkeys(exports, _relative) if isinstance(exports, dict) else {}
     exports = _values(exports, (_PARTS[3],), problems, relative)
+    for name in exports:
+        if not _VARIABLE.fullmatch(str(name)):
+            message = f"{name!r} is not the name of a variable"
+            problems.append(Problem(VALUE, message, path=(_PARTS[3], name)))
     if len(problems) > before:
         return None
     additions = {name: parts[name] for name in _ADDITIONS if name in parts}
@@ -76,16 +82,57 @@ def text(value: Any) -> str:
     raise ValueError(f"{value!r} is not a line of text")
 
 
+def word(value: Any) -> str:
+    """The value of an option of SLURM's. Raises ValueError for what a line ``#SBATCH`` would not give as one word."""
+    found = text(value)
+    if set(found) & set(" '\"\\#"):
+        raise ValueError(f"{found!r} has a blank, a quote, a backslash or a `#`")
+    return found
+
+
 def lines(value: Any) -> list[str]:
-    """Lines of a job's script, each once, in their order. Raises ValueError."""
+    """Lines of a job's script, each once, in their order. Raises ValueError, also for options that are the engine's."""
     if not isinstance(value, list | tuple):
         raise ValueError(f"{value!r} is not a list of lines")
-    return list(dict.fromkeys(text(line) for line in value))
+    found = list(dict.fromkeys(text(line) for line in value))
+    for line in found:
+        taken = _taken(line)
+        if taken:
+            raise ValueError(f"`{taken}` in {line!r} is what Trivet gives to each of its jobs itself; remove it")
+    return found
 
 
 def count_or_text(value: Any) -> int | str:
-    """A number or a line of text, as SLURM takes either. Raises ValueError."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else text(value)
+    """A number or a word, as SLURM takes either. Raises ValueError."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else word(value)
+
+
+_OWN = frozenset(
+    ("-a", "--array", "--comment", "-D", "--chdir", "-n", "--ntasks", "-o", "--output", "--open-mode", "--requeue")
+)
+"""Options by which jobs are known and their units are shared out."""
+
+
+def _taken(line: str) -> str:
+    """The option of a line ``#SBATCH`` that a site or task can't have; empty if there is none."""
+    if not line.startswith("#SBATCH"):
+        return ""
+    names = (option.partition("=")[0] for option in line.split()[1:] if option.startswith("-"))
+    return next((name for name in names if name in _OWN or (name[1:2] != "-" and name[:2] in _OWN)), "")
+
+
+def _command(value: Any) -> str:
+    """Words of a command line. Raises ValueError."""
+    command = text(value)
+    shlex.split(command)
+    return command
+
+
+def _shebang(value: Any) -> str:
+    line = text(value)
+    if not line.startswith("#!/"):
+        raise ValueError(f"{line!r} does not begin with `#!/`, as the first line of a script does")
+    return line
 
 
 def _boolean(value: Any) -> bool:
@@ -124,11 +171,12 @@ def _pairs(value: Any) -> dict[str, str]:
     return dict(value)
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 Reader = Callable[[Any], Any]
 _SET: Mapping[str, Reader] = {
-    "partition": text, "cpus_per_task": positive, "mem": megabytes, "constraint": text, "gres": text, "exclude": text,
-    "nodelist": text, "nodes": count_or_text, "time": text, "account": text, "gpus": count_or_text,
-    "extra_lines": lines, "shebang_line": text, "use_mem_per_cpu": _boolean,
+    "partition": word, "cpus_per_task": positive, "mem": megabytes, "constraint": word, "gres": word, "exclude": word,
+    "nodelist": word, "nodes": count_or_text, "time": word, "account": word, "gpus": count_or_text,
+    "extra_lines": lines, "shebang_line": _shebang, "use_mem_per_cpu": _boolean,
 }  # fmt: skip
 _LIMITS: Mapping[str, Reader] = {
     "target_cpus_per_job": positive, "max_cpus_per_job": positive,
@@ -136,7 +184,7 @@ _LIMITS: Mapping[str, Reader] = {
     "target_num_jobs": positive, "max_num_jobs": positive,
 }  # fmt: skip
 _ADDITIONS: Mapping[str, Reader] = {
-    "python": text,
+    "python": _command,
     "modules": lambda value: tuple(lines(value)),
     "setup": lambda value: tuple(lines(value)),
     "host": _host,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from trivet.engines.slurm.batching import Limits
 from trivet.engines.slurm.memory import megabytes
-from trivet.engines.slurm.site import MISSING, VALUE, Site, count_or_text, lines, positive, text
+from trivet.engines.slurm.site import MISSING, VALUE, Site, count_or_text, lines, positive, word
 from trivet.tasks.problem import Problem, ProblemsError
 
 SHEBANG = "#!/bin/sh"
+
+_UNSAFE = re.compile(r"[^\w.,:;+=@()\[\]{}-]")
+"""What has a meaning in a line of a job's script, or ends it, and so can't stand in the name of a job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,7 @@ def wishes(site: Site, task: str, meta: Mapping[str, Any] | None) -> Wishes:
             problems.append(Problem(MISSING, message, hint=f"add `{name}` to default_slurm_config", path=(name,)))
     if problems:
         raise ProblemsError(problems)
-    job_name = "_".join(task.split(" "))
-    return Wishes(job_name=job_name, limits=site.limits, exports=site.exports, **options)
+    return Wishes(job_name=_UNSAFE.sub("_", task), limits=site.limits, exports=site.exports, **options)
 
 
 def truth(value: Any) -> bool:
@@ -90,7 +93,7 @@ def _read(meta: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "cpus_per_task": positive, "mem": megabytes, "needs_gpu": truth, "time": text, "gres": text, "gpus": count_or_text,
-    "constraint": text, "nodelist": text, "nodes": count_or_text, "exclude": text, "extra_lines": lines,
+    "cpus_per_task": positive, "mem": megabytes, "needs_gpu": truth, "time": word, "gres": word, "gpus": count_or_text,
+    "constraint": word, "nodelist": word, "nodes": count_or_text, "exclude": word, "extra_lines": lines,
     "tasks_per_job": positive, "parallel_tasks_per_job": positive,
 }  # fmt: skip
