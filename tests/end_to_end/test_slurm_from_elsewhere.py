@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import venv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.end_to_end.conftest import CommandLine
@@ -14,7 +16,7 @@ from trivet.testing.far import FarCluster
 
 pytestmark = pytest.mark.slurm
 
-SQUARE = {
+SQUARE: dict[str, Any] = {
     "command": ["sh", "-c", "expr {n} '*' {n} > {square}; echo did {n} as $(id -un)"],
     "inputs": {"n": "integer"},
     "outputs": {"square": "integer"},
@@ -127,3 +129,65 @@ json.dump({"image_list_updates": [{"zarr_url": url, "attributes": {"marked": 1}}
     assert (data / "marked").read_text() == "yes"
     assert (data / "marked").owner() == far.user
     assert json.loads(done.stdout)["state"] == "FINISHED"
+
+
+MAKE = """
+import json, os, sys
+words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+urls = [json.load(open(words["--args-json"]))["zarr_dir"] + "/plate.zarr/%d" % n for n in range(4)]
+for url in urls:
+    os.makedirs(url)
+updates = [{"zarr_url": url, "attributes": {"field": n}} for n, url in enumerate(urls)]
+json.dump({"image_list_updates": updates}, open(words["--out-json"], "w"))
+"""
+LOOK = """
+import json, os, sys
+words = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+print("saw", os.path.isdir(json.load(open(words["--args-json"]))["zarr_url"]))
+json.dump({}, open(words["--out-json"], "w"))
+"""
+
+
+def environment(prefix: Path) -> Path:
+    """An environment with a package of two tasks."""
+    venv.create(prefix)
+    prefix.chmod(0o755)
+    [packages] = prefix.glob("lib/python3*/site-packages")
+    (packages / "looks").mkdir()
+    manifest = {
+        "manifest_version": "2",
+        "has_args_schemas": False,
+        "task_list": [
+            {"name": "Make", "type": "converter_non_parallel", "executable_non_parallel": "make.py"},
+            {"name": "Look", "type": "parallel", "executable_parallel": "look.py"},
+        ],
+    }
+    texts = {"__init__.py": "", "__FRACTAL_MANIFEST__.json": json.dumps(manifest), "make.py": MAKE, "look.py": LOOK}
+    for name, text in texts.items():
+        (packages / "looks" / name).write_text(text)
+    (packages / "looks-1.0.dist-info").mkdir()
+    (packages / "looks-1.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: looks\nVersion: 1.0\n")
+    (packages / "looks-1.0.dist-info/RECORD").write_text("".join(f"looks/{name},,\n" for name in texts))
+    return prefix
+
+
+def test_a_workflow_whose_images_are_there(
+    trivet: CommandLine, far: FarCluster, site: list[str], tmp_path: Path
+) -> None:
+    here, there = environment(tmp_path / "environment"), environment(far.place / "environment")
+    (there / "bin/python3").unlink()
+    (there / "bin/python3").symlink_to("/usr/bin/python3")  # this interpreter need not be another user's
+    with (tmp_path / "site.toml").open("a") as file:
+        file.write(f'[paths]\n"{here}" = "{there}"\n')
+    tasks = [{"task": {"pkg_name": "looks", "version": "1.0", "name": name}} for name in ("Make", "Look")]
+    (trivet.cwd / "workflow.json").write_text(json.dumps({"name": "looking", "task_list": tasks}))
+    data = far.home / "data"
+    words = ["--zarr-dir", str(data), "--python", str(here)]
+    done = trivet("job", "run", "workflow.json", *words, *site)
+    assert "4 images in the dataset" in done.stderr
+    assert sorted(path.name for path in (data / "plate.zarr").iterdir()) == ["0", "1", "2", "3"]
+    assert trivet("job", "logs", "last", "--step", "1").stdout.count("saw True\n") == 4
+    [job] = (trivet.home / "jobs").iterdir()
+    assert (far.folder / job.name).is_dir()
+    trivet("job", "rm", "last")
+    assert not (far.folder / job.name).exists()
