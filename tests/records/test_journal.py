@@ -20,11 +20,11 @@ from trivet.records.owner import Owner
 def test_lines_come_back_in_order(tmp_path: Path) -> None:
     writer = Journal(tmp_path / "journal", 0)
     for number in range(3):
-        writer.append({"e": number, "text": "a\nb « ü \udcff"})
+        writer.append({"e": number, "text": "a\nb « ü \udcff \ud800"})
     writer.close()
     lines = list(journal.read(tmp_path / "journal"))
     assert [line["e"] for line in lines] == [0, 1, 2]
-    assert lines[0]["text"] == "a\nb « ü \udcff"
+    assert lines[0]["text"] == "a\nb « ü \udcff \ud800"
     assert journal.last_owner(tmp_path / "journal") == (1, Owner.this_process())
 
 

@@ -343,6 +343,20 @@ def test_unknown_origins_and_refused_units_are_told(tmp_path: Path) -> None:
     assert history.statuses(data.path, "w", 0, "Play") == {"/zd/i000000": "done", "/zd/i000001": "failed"}
 
 
+def test_what_units_say_is_kept_whatever_it_is(tmp_path: Path) -> None:
+    half, strange = "\ud800", "/zd/\udcff"
+    data = players.dataset(tmp_path, players.numbered(2))
+    replies = {
+        "/zd/i000000": {"image_list_updates": [{"zarr_url": strange, "attributes": {"a": half}}]},
+        "/zd/i000001": {half: 1},
+    }
+    step = players.step(players.task(tmp_path / "p", "parallel"), replies=replies)
+    job, result = played(tmp_path, players.request(data, [step]))
+    assert half in result.message
+    assert history.read(job).result == result
+    assert data.read().images[strange].attributes == {"a": half}
+
+
 class DiedError(BaseException):
     """The driver dies here."""
 

@@ -230,7 +230,7 @@ class DatasetDirectory:
         }  # fmt: skip
         descriptor, name = tempfile.mkstemp(prefix=".new-", dir=directory)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            with os.fdopen(descriptor, "w", encoding="utf-8", errors=files.LONE) as stream:
                 stream.write(_encode(first) + "\n")
                 stream.writelines(f"{line}\n" for line in lines)
                 stream.flush()

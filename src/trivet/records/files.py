@@ -12,6 +12,10 @@ from typing import Any
 
 CHUNK = 1 << 20
 
+LONE = "backslashreplace"
+"""How half a surrogate pair is encoded: within JSON it becomes an escape, and is read as what it was. Names of files
+that are no UTF-8 have such, and programs write them."""
+
 
 def write_text(path: Path, text: str, mode: int = 0o644) -> None:
     """Write text as `write_bytes` writes bytes."""
@@ -37,7 +41,8 @@ def write_bytes(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON data as `write_text` writes text."""
-    write_text(path, json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_bytes(path, text.encode("utf-8", LONE))
 
 
 def sync_directory(path: Path) -> None:

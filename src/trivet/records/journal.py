@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from trivet.records import UnreadableError
+from trivet.records.files import LONE
 from trivet.records.owner import Owner
 
 FORMAT = 1
@@ -71,7 +72,7 @@ class Journal:
     def write(self) -> None:
         """Hand all lines to the operating system, and to the disk when the last time was long enough ago."""
         if self._pending:
-            data = ("\n".join(self._pending) + "\n").encode("utf-8", "surrogateescape")
+            data = ("\n".join(self._pending) + "\n").encode("utf-8", LONE)
             self._pending.clear()
             self._write(data)
             self._dirty = True
