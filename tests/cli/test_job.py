@@ -303,6 +303,22 @@ def test_logs_are_followed_until_the_job_is_over(lab: Lab) -> None:
     assert one.split() == ["looking", "at", "0.zarr"]
 
 
+def test_a_job_is_told_of_without_its_dataset(lab: Lab) -> None:
+    path = lab.workflow(make(2), step("Mark", args_parallel={"refuse": ["1.zarr"]}))
+    lab.run("job", "run", path, "--zarr-dir", "z")
+    (lab.home / "datasets/Marks").rename(lab.root / "gone")
+    assert "FAILED" in lab.done("job", "show", "last")
+    logs = lab.done("job", "logs", "last", "--step", "1")
+    assert logs.count("==> par-000000-000000") == 2
+    assert "I can't do this one" in logs
+    for words in (["show", "last", "--units", "1"], ["show", "last", "--images", "1"], ["continue", "last"]):
+        answer = lab.run("job", *words)
+        assert answer.returncode == 1
+        assert "the dataset of job" in answer.stderr
+    nobody = lab.run("job", "logs", "last", "--step", "1", "--unit", "par-000000-0000009")
+    assert (nobody.returncode, "did you mean `par-000000-000000" in nobody.stderr) == (1, True)
+
+
 def test_units_that_were_never_started_are_told_as_such(lab: Lab) -> None:
     path = lab.workflow(make(3), step("Mark", args_parallel={"seconds": 60}))
     job = lab.done("job", "run", path, "--zarr-dir", "z", "--grace", "1", "--slots", "1", "--detach").strip()

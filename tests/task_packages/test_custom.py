@@ -111,6 +111,14 @@ def test_what_is_wrong_with_custom_tasks_is_told(home: Path, scripts: Path) -> N
     assert every(home) == []
 
 
+def test_a_workflow_is_no_manifest(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "workflow.json"
+    identity = {"pkg_name": "p", "version": "1", "name": "t"}
+    path.write_text(json.dumps({"name": "w", "task_list": [{"task": identity}]}))
+    with pytest.raises(ProblemsError, match=r"workflow\.json: error P003 this is no manifest"):
+        collect_custom(path, sys.executable, tmp_path, None, "label", "1", home)
+
+
 def test_names_that_no_directory_can_have_are_refused(home: Path, scripts: Path) -> None:
     for name, version in (("ü" * 101, "1"), ("fine", "1" * 201)):
         with pytest.raises(ProblemsError, match="is too long to name a directory"):
@@ -166,9 +174,9 @@ def test_a_program_that_has_gone_is_told_when_a_unit_is_staged(home: Path, tmp_p
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        ("python x.py; rm -rf /", "holds ;"),
-        ("python $(x)", r"holds \$ \( \)"),
-        ("a && b", "holds &"),
+        ("python x.py; rm -rf /", "holds `;`"),
+        ("python $(x)", r"holds `\$` `\(` `\)`"),
+        ("a && b", "holds `&`"),
         ("python 'x", "can't be split into words"),
         ("no-such-program-here x", "the program `no-such-program-here` .* is not found"),
         ("", "must name a program"),

@@ -19,7 +19,7 @@ def command(job: str, watch: bool, as_json: bool) -> int:
     a stop, a new job begins at that step with the same workflow, as it was then, and the images that are not done.
     """
     from trivet.cli.job_run import begin, drive
-    from trivet.cli.job_words import found
+    from trivet.cli.job_words import dataset_of, found
     from trivet.workflows import history, start
 
     directory = found(job)
@@ -32,6 +32,7 @@ def command(job: str, watch: bool, as_json: bool) -> int:
         start.detach(directory)
         print(json.dumps({"id": directory.id, "directory": str(directory.path)}) if as_json else directory.id)
         return 0
-    request = start.continued(directory)
+    with dataset_of(directory):
+        request = start.continued(directory)
     print(f"{read.id} goes on at step {request.first} {request.workflow.steps[request.first].name}", file=sys.stderr)
     return begin(request, watch, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import shutil
 import sys
 from pathlib import Path
@@ -34,37 +35,36 @@ def command(job: str, step: str | None, unit: str | None, follow: bool) -> int:
     from trivet.cli.job_words import found, step_of
     from trivet.tasks.problem import closest
     from trivet.workflows import history
+    from trivet.workflows.layout import StepLayout
 
     if unit is not None and step is None:
         raise click.UsageError("--unit goes with --step STEP")
     directory = found(job)
-    if step is None:
-        if follow:
-            _follow(directory, directory.path, directory.workflow_log.name)
-        elif directory.workflow_log.exists():
-            _print(directory.workflow_log)
-        return 0
-    steps = history.read(directory).steps
-    names = [one.name for one in steps]
-    order = step_of(step, names, names)
-    units = history.units(directory, order)
-    if unit is not None:
-        known = [one.name for one in units]
-        if unit not in known:
-            raise click.ClickException(f"the step has no unit `{unit}`; {closest(unit, known) or 'it has none yet'}")
-        units = [one for one in units if one.name == unit]
-    if follow:
-        from trivet.workflows.layout import StepLayout
-
+    root, pattern = directory.path, directory.workflow_log.name
+    if step is not None:
+        steps = history.read(directory).steps
+        names = [one.name for one in steps]
+        order = step_of(step, names, names)
         root = StepLayout.of(directory, order, steps[order].task).root
-        _follow(directory, root, f"{unit or ''}*-log.txt", headed=unit is None)
+        pattern = "*-log.txt" if unit is None else f"{glob.escape(unit)}-*log.txt"
+    headed = step is not None and unit is None
+    if follow:
+        _follow(directory, root, pattern, headed)
         return 0
-    for one in units:
-        if one.log is not None:
-            if unit is None:
-                print(f"==> {one.name} <==", flush=True)
-            _print(one.log)
+    logs = [log for log in sorted(root.glob(pattern)) if log.stat().st_size > 0]
+    if unit is not None and not logs:
+        known = closest(unit, [_unit(log) for log in sorted(root.glob("*-log.txt"))])
+        raise click.ClickException(f"no unit `{unit}` of the step has written anything; {known or 'nor has any other'}")
+    for log in logs:
+        if headed:
+            print(f"==> {_unit(log)} <==", flush=True)
+        _print(log)
     return 0
+
+
+def _unit(log: Path) -> str:
+    """The name of the unit whose log this is; further attempts of one have their number behind it."""
+    return log.name.removesuffix("log.txt").rstrip("-")
 
 
 def _print(log: Path) -> None:
@@ -78,15 +78,14 @@ def _print(log: Path) -> None:
     out.flush()
 
 
-def _follow(job: JobDirectory, folder: Path, pattern: str, headed: bool = False) -> None:
+def _follow(job: JobDirectory, folder: Path, pattern: str, headed: bool) -> None:
     """The logs in a folder as they grow, each piece headed by its unit where it is not the one before's."""
     from trivet.runs.follow import growing
 
     last, end = None, "\n"
     for log, text in growing(job, lambda: sorted(folder.glob(pattern))):
         if headed and log != last:
-            name = log.name.removesuffix("log.txt").rstrip("-")
-            print("" if end == "\n" else "\n", f"==> {name} <==", sep="", flush=True)
+            print("" if end == "\n" else "\n", f"==> {_unit(log)} <==", sep="", flush=True)
         last, end = log, "\n" if text.endswith(b"\n") else ""
         sys.stdout.buffer.write(text)
         sys.stdout.buffer.flush()

@@ -36,7 +36,7 @@ def command(job: str, units: str | None, failed: bool, images: str | None, effic
     JOB is its identifier, a clear part of it, or `last`. WARNINGS counts units in whose log the word stands.
     """
     from trivet.cli import job_view
-    from trivet.cli.job_words import found, step_of
+    from trivet.cli.job_words import dataset_of, found, step_of
     from trivet.workflows import history
 
     if (units is not None) + (images is not None) + efficiency > 1:
@@ -49,10 +49,12 @@ def command(job: str, units: str | None, failed: bool, images: str | None, effic
     read = history.read(directory)
     names = [step.name for step in read.steps]
     if images is not None:
-        return _images(directory, read, step_of(images, names, names), as_json)
+        with dataset_of(directory):
+            return _images(directory, read, step_of(images, names, names), as_json)
     if units is not None:
         order = step_of(units, names, names)
-        shown = [unit for unit in history.units(directory, order) if not failed or unit.state == "failed"]
+        with dataset_of(directory):
+            shown = [unit for unit in history.units(directory, order) if not failed or unit.state == "failed"]
         if as_json:
             print(json.dumps([job_view.unit_data(unit) for unit in shown], indent=2, ensure_ascii=False))
         elif failed:

@@ -10,7 +10,7 @@ from typing import Any
 
 from trivet.cli.reporting import printable
 from trivet.cli.tables import table
-from trivet.records.datasets import DatasetDirectory
+from trivet.records.datasets import DamagedError, DatasetDirectory
 from trivet.records.directory import JobDirectory
 from trivet.tasks.quantities import format_duration, format_memory
 from trivet.workflows import history
@@ -149,7 +149,11 @@ def unit_lines(units: Sequence[UnitHistory]) -> Iterator[str]:
 
 def failure_lines(job: JobDirectory, step: int, limit: int = 5) -> Iterator[str]:
     """The failed units of a step: what was said of each, where its log is, and how that ends."""
-    failed = [unit for unit in history.units(job, step) if unit.state == "failed"]
+    try:
+        failed = [unit for unit in history.units(job, step) if unit.state == "failed"]
+    except (OSError, DamagedError) as error:
+        yield f"the units can't be told without the dataset: {error}"
+        return
     for unit in failed[:limit]:
         reason = f" ({unit.reason})" if unit.reason else ""
         image = f" for {unit.zarr_url}" if unit.zarr_url else ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import click
 
 from trivet.records import home
+from trivet.records.datasets import DamagedError
 from trivet.records.directory import JobDirectory
 from trivet.tasks.problem import closest
 from trivet.workflows import history
@@ -19,6 +21,16 @@ def found(name: str) -> JobDirectory:
         return history.find(home(), name)
     except LookupError as error:
         raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def dataset_of(job: JobDirectory) -> Iterator[None]:
+    """Look into a job's dataset. Raises ClickException where it is gone or damaged."""
+    try:
+        yield
+    except (OSError, DamagedError) as error:
+        reason = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise click.ClickException(f"the dataset of job {job.id} can't be read: {reason}") from None
 
 
 def step_of(word: str, names: Sequence[str], tasks: Sequence[str]) -> int:

@@ -64,6 +64,8 @@ def collect_custom(
         raise ProblemsError([Problem("P007", "there is no such directory", file=str(root))])
     _, problems = examine(Source(str(manifest), source.text, root))
     data = source.data
+    if "manifest_version" not in data:
+        problems = [Problem("P003", "this is no manifest of a package of tasks", file=str(manifest))]
     if not has_errors(problems):
         problems += _missing(data, root)
     if has_errors(problems):

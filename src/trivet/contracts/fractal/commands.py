@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from trivet.contracts.fractal.environment import interpreter
@@ -46,6 +47,7 @@ def shown(document: Document, entry: Mapping[str, Any], suffixes: Sequence[str])
     return interpreter(prefix_of(document)), *scripts
 
 
+@lru_cache(maxsize=64)  # every unit of a task asks for the same, and splitting is slow
 def words(command: str) -> tuple[str, ...]:
     """A command split as a POSIX shell does: quotes are honoured, nothing is expanded. Raises ValueError."""
     return tuple(shlex.split(command))
@@ -55,7 +57,10 @@ def faults(command: str) -> Iterator[Problem]:
     """What keeps a command from being started (Fractal, command line)."""
     found = forbidden_in(command)
     if found:
-        yield Problem("F019", f"the command `{command}` holds {' '.join(found)}; a shell would take it for its own")
+        yield Problem(
+            "F019",
+            f"the command `{command}` holds {' '.join(f'`{one}`' for one in found)}, which a shell would take for its own",
+        )
         return
     try:
         parts = words(command)
