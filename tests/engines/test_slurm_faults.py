@@ -142,6 +142,11 @@ def test_the_memory_of_a_job(watch: Watch) -> None:
     assert (small.reason, small.exit_code) == (None, 3)
 
 
+def test_the_memory_of_a_job_is_used_up_by_a_child(watch: Watch) -> None:
+    watch.engine.submit([shell("run/parent/1", f"sh -c '{GROW}'; exit 5")])
+    assert (only(watch, "run/parent/1").reason, only(watch, "run/parent/1").exit_code) == (Reason.OOM, 5)
+
+
 def test_the_time_of_a_job(watch: Watch, sign: Sign) -> None:
     job = start(watch, sign, meta={"time": "00:05:00"})
     say("scontrol", "update", f"jobid={job}", "EndTime=now")

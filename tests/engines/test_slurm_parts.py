@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 
-from trivet.engines import Attempt, Ended, EngineEvent, Started, Waiting
+from trivet.engines import Attempt, Ended, EngineError, EngineEvent, Started, Waiting
 from trivet.engines.slurm import submission as submissions
 from trivet.engines.slurm.batching import Batching
 from trivet.engines.slurm.check import check
 from trivet.engines.slurm.cluster import USUAL, Cluster, Partition, read_partitions, seconds
 from trivet.engines.slurm.commands import Commands, SlurmError, elements, read_accounts, read_jobs, read_rows, spans
+from trivet.engines.slurm.desk import Desk
 from trivet.engines.slurm.engine import SlurmEngine
 from trivet.engines.slurm.grouping import Group, groups, wishes_of
 from trivet.engines.slurm.job import Job
@@ -629,6 +630,30 @@ def test_what_slurm_has_forgotten_is_lost(tmp_path: Path) -> None:
     ends = list(told(engine, Ended, 2))
     engine.close()
     assert {end.outcome.reason for end in ends if isinstance(end, Ended)} == {Reason.LOST}
+
+
+def test_a_fault_of_the_engine_ends_what_waits_and_whatever_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = SlurmEngine(tmp_path, site(), commands=Commands(Answers()), polls=(0.05, 0.1))
+
+    def turn(self: Desk) -> float:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Desk, "turn", turn)
+    engine.submit(attempts(2))
+    ends = list(told(engine, Ended, 2))
+    assert {one.outcome.reason for one in ends if isinstance(one, Ended)} == {Reason.LOST}
+    with pytest.raises(EngineError, match="RuntimeError: broken"):
+        engine.submit(attempts(3))
+    engine.close()
+    assert "RuntimeError" in capsys.readouterr().err
+
+
+def test_a_directory_that_slurm_can_not_write_to(tmp_path: Path) -> None:
+    engine = SlurmEngine(tmp_path / "a\\b", site(), commands=Commands(Answers()))
+    with pytest.raises(EngineError, match="backslash"):
+        engine.submit(attempts(1))
 
 
 def test_a_question_that_fails_ends_nothing(tmp_path: Path) -> None:

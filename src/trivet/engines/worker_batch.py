@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trivet.engines.worker_capacity import DEVICES
     from trivet.engines.worker_link import Record, dumps
     from trivet.engines.worker_logs import Logs
-    from trivet.engines.worker_memory import own_kills
+    from trivet.engines.worker_memory import kill_counts, kills
     from trivet.engines.worker_system import ENGINE, birth
     from trivet.engines.worker_units import Common, Refused, Running, Timers, Units, never_ran
     from trivet.engines.worker_words import STARTED_AGAIN, TOLD, UNWRITABLE
@@ -36,7 +36,7 @@ else:
     from worker_capacity import DEVICES
     from worker_link import Record, dumps
     from worker_logs import Logs
-    from worker_memory import own_kills
+    from worker_memory import kill_counts, kills
     from worker_system import ENGINE, birth
     from worker_units import Common, Refused, Running, Timers, Units, never_ran
     from worker_words import STARTED_AGAIN, TOLD, UNWRITABLE
@@ -44,18 +44,28 @@ else:
 TELL_EVERY = 0.2
 LOOK_FOR_CANCELS_EVERY = 0.5
 PATIENCE_WITH_DISKS = 120.0
+KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
 class BatchUnits(Units):
-    """Units that share the memory of a job: the kernel ends the largest when that is used up."""
+    """Units that share the memory of a job: when that is used up, the kernel ends the largest process, which need not
+    be a unit's first. A kill that no unit was ended by is put down to the next one that fails."""
 
     def __init__(self, directory: str, slots: int, logs: Logs, timers: Timers) -> None:
         super().__init__(directory, slots, logs, timers)
-        self.kills = own_kills()
+        self.counts = kill_counts()
+        self.blamed = kills(self.counts)
+        self.before: dict[str, int] = {}
+
+    def start(self, id: str, common: Common, argv: list[str], cwd: str, log_path: Optional[str]) -> None:
+        self.before[id] = kills(self.counts)
+        super().start(id, common, argv, cwd, log_path)
 
     def finish(self, unit: Running) -> None:
-        if unit.code == -signal.SIGKILL and not unit.reason and own_kills() > self.kills:
-            self.kills += 1
+        now, before = kills(self.counts), self.before.pop(unit.id)
+        killed = now > (before if unit.code in KILLED else max(before, self.blamed))
+        if killed and unit.code != 0 and not unit.reason:
+            self.blamed = now
             unit.reason, unit.message = "oom", "the memory of its job was used up" + job_memory()
         super().finish(unit)
 

@@ -184,12 +184,17 @@ def candidates() -> list[tuple[str, int]]:
     return found
 
 
-def own_kills() -> int:
-    """How many processes the kernel has killed for want of memory in the cgroup of this one; 0 where it can't tell."""
+def kill_counts() -> list[str]:
+    """The files that tell how many processes the kernel has killed for want of memory in the cgroup of this one."""
+    return [os.path.join(where, ENTRIES[version][3]) for where, _, version in own_groups()]
+
+
+def kills(counts: list[str]) -> int:
+    """How many that are by now; 0 where it can't be told."""
     total = 0
-    for where, _, version in own_groups():
+    for path in counts:
         try:
-            with open(os.path.join(where, ENTRIES[version][3])) as file:
+            with open(path) as file:
                 words = file.read().split()
         except OSError:
             continue

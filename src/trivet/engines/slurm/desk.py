@@ -76,6 +76,15 @@ class Desk:
             self._sending.hurry()
         return min(self._sending.due, self._watching.due)
 
+    def abandon(self) -> list[AttemptId]:
+        """All that the driver still waits for, what was not looked at yet included."""
+        with suppress(Empty):
+            while True:
+                kind, wanted, *_ = self.inbox.get_nowait()
+                for one in wanted if kind != "cancel" else ():
+                    self.telling.take(one.id if isinstance(one, Attempt) else one)
+        return self.telling.living()
+
     def _take_wishes(self) -> None:
         with suppress(Empty):
             while True:

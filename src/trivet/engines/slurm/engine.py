@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from trivet.engines import Attempt, Capacity, Ended, EngineError, EngineEvent
 from trivet.engines.slurm.cluster import seconds
@@ -69,6 +70,7 @@ class SlurmEngine:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._failed = ""
 
     def prepare(self, programs: Sequence[Program]) -> None:
         """Raises EngineError for an environment that does not exist."""
@@ -78,15 +80,11 @@ class SlurmEngine:
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         """Raises EngineError when the directory can't be used."""
-        self._begin()
-        self._desk.inbox.put(("submit", list(attempts)))
-        self._wake.set()
+        self._ask("submit", list(attempts))
 
     def adopt(self, attempts: Mapping[AttemptId, str | None]) -> None:
         """Raises EngineError when the directory can't be used. Handles are not needed: the directory tells."""
-        self._begin()
-        self._desk.inbox.put(("adopt", list(attempts)))
-        self._wake.set()
+        self._ask("adopt", list(attempts))
 
     def cancel(self, ids: Sequence[AttemptId], grace: float) -> None:
         """Jobs that wait and have nothing else to do are cancelled, runners are asked to end the units."""
@@ -121,18 +119,28 @@ class SlurmEngine:
         if self._thread is not None:
             self._thread.join()
 
-    def _begin(self) -> None:
+    def _ask(self, kind: str, wanted: list[Any]) -> None:
         with self._lock:
             if self._closing:
                 raise EngineError("this engine was closed")
+            if self._failed:
+                raise EngineError(self._failed)
             if self._thread is None:
-                try:
-                    self._desk.open()
-                except OSError as error:
-                    reason = error.strerror or error
-                    raise EngineError(f"nothing can be submitted from {self._directory}: {reason}") from error
-                self._thread = threading.Thread(target=self._work, name="trivet-slurm", daemon=True)
-                self._thread.start()
+                self._begin()
+            self._desk.inbox.put((kind, wanted))
+        self._wake.set()
+
+    def _begin(self) -> None:
+        if "\\" in str(self._directory):
+            raise EngineError(
+                f"{self._directory}: SLURM can't write where a name has a backslash; use another directory"
+            )
+        try:
+            self._desk.open()
+        except OSError as error:
+            raise EngineError(f"nothing can be submitted from {self._directory}: {error.strerror or error}") from error
+        self._thread = threading.Thread(target=self._work, name="trivet-slurm", daemon=True)
+        self._thread.start()
 
     def _work(self) -> None:
         while not self._closing:
@@ -150,6 +158,7 @@ class SlurmEngine:
 
         traceback.print_exception(error)
         message = f"the engine failed ({type(error).__name__}: {error}); its jobs may still run"
-        self.events.put(
-            [Ended(id, Outcome(None, reason=Reason.LOST, message=message)) for id in self._desk.telling.living()]
-        )
+        with self._lock:
+            self._failed = message
+            living = self._desk.abandon()
+        self.events.put([Ended(id, Outcome(None, reason=Reason.LOST, message=message)) for id in living])

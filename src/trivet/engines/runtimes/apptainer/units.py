@@ -120,7 +120,7 @@ def read(directory: Path, id: AttemptId, outcome: Outcome) -> Outcome:
     _clear(place)
     log = b""
     if outcome.exit_code == REFUSED and outcome.log is not None and outcome.log.length <= TOLD:
-        with open(directory / outcome.log.path, "rb") as file:
+        with suppress(OSError), open(directory / outcome.log.path, "rb") as file:
             file.seek(outcome.log.offset)
             log = file.read(outcome.log.length)
     return replace(explained(outcome, log), image_digest=digest)
