@@ -4,8 +4,8 @@ A page is a story: its blocks are run in order, in one scratch directory with a 
 own. ```` ```console ```` blocks are run; what they show below a command must be in its output, in that order (``…``
 stands for anything; identifiers of runs and times may differ). An HTML comment right before a block says more:
 ``<!-- not run: reason -->``, ``<!-- needs: docker -->``, ``<!-- needs: apptainer -->``, ``<!-- needs: image NAME -->``,
-``<!-- needs: slurm -->``, ``<!-- needs: slurm by ssh -->``, ``<!-- needs: public tasks -->`` which are downloaded (several by commas),
-``<!-- exit: 1 -->``, and ``<!-- file: NAME -->`` for a block that is the content of a file.
+``<!-- needs: slurm -->``, ``<!-- needs: slurm by ssh -->``, ``<!-- needs: public tasks -->`` which are downloaded
+(several by commas), ``<!-- exit: 1 -->``, and ``<!-- file: NAME -->`` for a block that is the content of a file.
 """
 
 from __future__ import annotations
