@@ -200,9 +200,45 @@ def test_more_than_the_machine_has_is_told_unless_options_say_less(
     entry = task("Blur", **GOOD, meta_parallel={"mem": 16_000})
     assert bench.told(entry) == [("B016", "warning", ("meta_parallel",))]
     assert bench.told(entry, options=Options(memory=2**30)) == []
+
+
+PARTITION = "main*|up|1:00:00|3|2|4000|gpu:1"
+
+
+@pytest.fixture
+def cluster(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Options:
+    """Options for a cluster with a partition of small nodes, whose commands are on PATH."""
+    commands = bench.tmp_path / "bin"
+    commands.mkdir()
+    for name, said in (("scontrol", "MaxArraySize = 1001"), ("sinfo", PARTITION), ("sbatch", "")):
+        (commands / name).write_text(f"#!/bin/sh\necho '{said}'\n")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:/usr/bin:/bin")
     site = bench.tmp_path / "site.json"
     site.write_text(SITE)
-    assert bench.told(entry, options=Options(engine="slurm", site=str(site))) == []
+    return Options(engine="slurm", site=str(site))
+
+
+def test_what_a_cluster_can_not_give_is_told_for_each_part_of_each_step(bench: Bench, cluster: Options) -> None:
+    fine = {"mem": 4, "cpus_per_task": 1}
+    assert bench.told(task("Blur", **GOOD, meta_parallel=fine), options=cluster) == []
+    half = task("Blur", **GOOD, meta_parallel={**fine, "tasks_per_job": 2})
+    wrong = task("Blur", **GOOD, meta_parallel={"account": "a", "time": "soon", "mem": 4})
+    project = task("Project", meta_non_parallel={"mem": 8}, meta_parallel={"mem": 4, "time": "2-0"})
+    found = bench.look(project, half, wrong, images=bench.images({"is_3D": True}), options=cluster)
+    assert [(problem.code, problem.path[1:]) for problem in found.problems if problem.severity == "error"] == [
+        ("S005", (0, "meta_non_parallel")),
+        ("S007", (0, "meta_parallel")),
+        ("S005", (1, "meta_parallel")),
+        ("S003", (2, "meta_parallel", "account")),
+    ]
+
+
+def test_more_jobs_than_a_site_allows_are_told(bench: Bench, cluster: Options) -> None:
+    entry = task("Blur", **GOOD, meta_parallel={"mem": 4, "tasks_per_job": 1, "parallel_tasks_per_job": 1})
+    assert bench.told(entry, images=bench.images(*[{}] * 4), options=cluster) == []
+    told = bench.told(entry, images=bench.images(*[{}] * 5), options=cluster)
+    assert told == [("S005", "error", ("meta_parallel",))]
 
 
 def test_meta_data_that_mean_nothing_are_told(bench: Bench) -> None:

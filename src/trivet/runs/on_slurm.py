@@ -12,7 +12,8 @@ from typing import Any
 from trivet.contracts import contract
 from trivet.contracts.folding import value_of
 from trivet.engines import Attempt, Engine, EngineError
-from trivet.engines.slurm.check import check
+from trivet.engines.slurm import check as checks
+from trivet.engines.slurm.check import check, unreachable
 from trivet.engines.slurm.cluster import USUAL
 from trivet.engines.slurm.commands import SlurmError
 from trivet.engines.slurm.engine import SlurmEngine
@@ -24,7 +25,7 @@ from trivet.tasks.call import Call
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 from trivet.tasks.task import ContainerImage
 from trivet.tasks.types import Zarr
-from trivet.tasks.work import AttemptDirectory
+from trivet.tasks.work import AttemptDirectory, Invocation
 
 SLURM = "slurm"
 MADE = "zarr_dir"
@@ -68,6 +69,23 @@ def problems(call: Call, options: Options) -> list[Problem]:
         return [unusable(error)]
     except OSError as error:
         return [Problem(UNUSABLE, f"what a job would be can't be tried out: {error}")]
+
+
+def objections(wanted: Sequence[tuple[Invocation, int]], options: Options) -> list[list[Problem]]:
+    """What is wrong with kinds of units on the cluster, so many of each, before a job has any of them.
+
+    Raises ProblemsError where the cluster can't be asked.
+    """
+    reached = connected(options)
+    try:
+        cluster = reached.commands.cluster()
+    except SlurmError as error:
+        raise ProblemsError([unreachable(error)]) from None
+    found = []
+    for invocation, count in wanted:
+        attempts = [Attempt(f"dry-run/{n}/1", options.applied(invocation)) for n in range(count)]
+        found.append(checks.objections(reached.site, attempts, reached.commands, cluster, options.slots))
+    return found
 
 
 def rehearsed(attempts: Sequence[Attempt], options: Options, place: str) -> list[dict[str, Any]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trivet.contracts.fractal import commands
 from trivet.contracts.fractal.description import resources_of
-from trivet.contracts.fractal.manifest import type_of
+from trivet.contracts.fractal.manifest import PARALLEL, type_of
 from trivet.records import claims
 from trivet.records.datasets import neighbours
 from trivet.runs.options import Options
@@ -19,6 +19,7 @@ from trivet.runs.refusing import shortages
 from trivet.runs.start import SLURM
 from trivet.tasks.problem import Problem, ProblemsError, Severity
 from trivet.tasks.quantities import format_memory
+from trivet.tasks.work import Invocation
 from trivet.workflows.arguments import REFUSED, faults
 from trivet.workflows.resolving import Found
 from trivet.workflows.selection import Asked, Row, select
@@ -45,15 +46,10 @@ class Preflight:
 def look(asked: Asked, home: Path, dataset: str) -> Preflight:
     """Look at everything (Fractal, checks before a run). ``dataset`` is the name of the job's own, existing or not."""
     chosen = asked.found[asked.first : asked.last + 1]
-    problems: list[Problem] = []
-    for found in chosen:
-        problems += _of_task(found, asked)
-    if any(problem.code in REFUSED for problem in problems):
-        message = "arguments are checked against the schemas of the packages, some of which are stricter than the task"
-        problems.append(Problem(STRICT, message, "info", "--no-validate-args passes them on as they are"))
+    problems = of_tasks(chosen, asked.options, asked.validate)
     rows, more = select(asked)
     problems += more
-    problems += _engine(asked.options)
+    problems += _engine(chosen, rows, asked.options)
     problems += _places(asked)
     if asked.dataset is not None:
         problems += _occupied(asked.dataset)
@@ -68,7 +64,16 @@ def look(asked: Asked, home: Path, dataset: str) -> Preflight:
 # Tasks
 
 
-def _of_task(found: Found, asked: Asked) -> Iterator[Problem]:
+def of_tasks(chosen: Sequence[Found], options: Options, validate: bool) -> list[Problem]:
+    """What is wrong with tasks themselves: their packages, programs, arguments (unless not ``validate``), needs."""
+    problems = [problem for found in chosen for problem in _of_task(found, options, validate)]
+    if any(problem.code in REFUSED for problem in problems):
+        message = "arguments are checked against the schemas of the packages, some of which are stricter than the task"
+        problems.append(Problem(STRICT, message, "info", "--no-validate-args passes them on as they are"))
+    return problems
+
+
+def _of_task(found: Found, options: Options, validate: bool) -> Iterator[Problem]:
     name, entry = found.step.name, found.entry
     if not found.active:
         package = f"{entry.pkg_name}=={entry.version}"
@@ -82,14 +87,14 @@ def _of_task(found: Found, asked: Asked) -> Iterator[Problem]:
             kind = type_of(found.declared)
             message = f"{name}: `args_{which}` is not used: a task of type `{kind}` has no such part"
             yield Problem(UNUSED, message, "warning", path=(*found.path, f"args_{which}"))
-    if asked.validate:
+    if validate:
         yield from faults(found)
     for part in found.parts:
         where = (*found.path, f"meta{part.suffix}")
-        for key, expected in _strange_meta(part.meta):
+        for key, expected in _strange_meta(part.meta) if asked.options.engine != SLURM else ():
             message = f"{name}: `meta{part.suffix}.{key}` is {part.meta[key]!r:.40}, and not {expected}: it is ignored"
             yield Problem(META, message, "warning", path=(*where, key))
-        for problem in _needs(found, part.meta, asked.options):
+        for problem in _needs(found, part.meta, options):
             yield replace(problem, message=f"{name}: {problem.message}", path=where)
 
 
@@ -125,16 +130,31 @@ def _needs(found: Found, meta: Mapping[str, Any], options: Options) -> list[Prob
     return shortages(found.step.task.program, options.needs(resources_of(meta)))
 
 
-def _engine(options: Options) -> Iterator[Problem]:
-    """What is wrong with the cluster that units are to run on."""
+def _engine(chosen: Sequence[Found], rows: Sequence[Row], options: Options) -> Iterator[Problem]:
+    """What is wrong with the cluster that units are to run on, and with what each part of a task asks it for."""
     if options.engine != SLURM:
         return
-    from trivet.runs.reaching import connected
+    from trivet.runs.on_slurm import objections
 
+    first = rows[0].images if rows and rows[0].exact and rows[0].kind == PARALLEL else None
+    counts = [first or 1, *(1 for _ in chosen[1:])]  # who knows how many units later steps have
+    parts = [(found, part, count) for found, count in zip(chosen, counts, strict=True) for part in found.parts]
+    wanted = [(_like(found, part.meta), count) for found, part, count in parts]
     try:
-        connected(options)
+        answers = objections(wanted, options)
     except ProblemsError as error:
         yield from error.problems
+        return
+    for (found, part, _), problems in zip(parts, answers, strict=True):
+        for problem in problems:
+            path = (*found.path, f"meta{part.suffix}", *problem.path)
+            yield replace(problem, message=f"{found.step.name}: {problem.message}", path=path)
+
+
+def _like(found: Found, meta: Mapping[str, Any]) -> Invocation:
+    """A unit of a part, as far as a cluster is concerned."""
+    resources, title = resources_of(meta), found.step.task.name
+    return Invocation(found.step.task.program, ("true",), resources=resources, meta=meta, title=title)
 
 
 # Places

@@ -23,9 +23,21 @@ def check(site: Site, attempts: Sequence[Attempt], commands: Commands, slots: in
     try:
         cluster = commands.cluster()
     except SlurmError as error:
-        severity: Severity = "warning" if error.passing else "error"
-        hint = "`sinfo` shows whether SLURM answers; a run waits until it does" if error.passing else ""
-        return [Problem(UNREACHABLE, f"SLURM can't be asked: {error}", severity, hint)]
+        return [unreachable(error)]
+    return objections(site, attempts, commands, cluster, slots)
+
+
+def unreachable(error: SlurmError) -> Problem:
+    """A cluster that can't be asked: a warning where it may answer later."""
+    severity: Severity = "warning" if error.passing else "error"
+    hint = "`sinfo` shows whether SLURM answers; a run waits until it does" if error.passing else ""
+    return Problem(UNREACHABLE, f"SLURM can't be asked: {error}", severity, hint)
+
+
+def objections(
+    site: Site, attempts: Sequence[Attempt], commands: Commands, cluster: Cluster, slots: int | None
+) -> list[Problem]:
+    """The same for a cluster that has answered."""
     found: list[Problem] = []
     for members, group in groups(site, attempts, slots, cluster):
         if isinstance(group, ProblemsError):
