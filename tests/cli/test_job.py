@@ -163,6 +163,12 @@ def test_everything_that_is_wrong_is_told_before_anything_starts(lab: Lab) -> No
     assert not (lab.home / "datasets").exists()
 
 
+def test_arguments_are_checked_also_where_another_task_is_missing(lab: Lab) -> None:
+    path = lab.workflow(step("Mark", args_parallel={"seconds": "x"}), step("Nobody"))
+    answer = lab.run("job", "run", path, "--zarr-dir", "z")
+    assert (answer.returncode, "W022" in answer.stderr, "W032" in answer.stderr) == (1, True, True)
+
+
 def test_a_failed_unit_is_told_with_its_log_and_what_is_done_stays(lab: Lab) -> None:
     gate = lab.root / "gate"
     refusing = step("Mark", args_parallel={"refuse": ["1.zarr"], "unless": str(gate)})

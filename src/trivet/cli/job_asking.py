@@ -102,10 +102,10 @@ def plan(path: str, given: dict[str, Any]) -> Plan:
     found, missing = resolving.resolve(file, home(), given["python"])
     if given["gather"]:
         found = _gathering(found)
-    problems += source.place(missing)
     dataset = _dataset(file, given)
     if missing:
-        raise ProblemsError(problems)
+        others = preflight.of_tasks(found, _options(given), given["validate"])
+        raise ProblemsError([*problems, *source.place(missing), *_placed(source, others)])
     asked = _asked(found, file, dataset, given)
     looked = preflight.look(asked, home(), dataset.name)
     return Plan(file, asked, dataset, looked.rows, (*problems, *_placed(source, looked.problems)))
