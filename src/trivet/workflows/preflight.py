@@ -91,7 +91,7 @@ def _of_task(found: Found, options: Options, validate: bool) -> Iterator[Problem
         yield from faults(found)
     for part in found.parts:
         where = (*found.path, f"meta{part.suffix}")
-        for key, expected in _strange_meta(part.meta) if asked.options.engine != SLURM else ():
+        for key, expected in _strange_meta(part.meta) if options.engine != SLURM else ():
             message = f"{name}: `meta{part.suffix}.{key}` is {part.meta[key]!r:.40}, and not {expected}: it is ignored"
             yield Problem(META, message, "warning", path=(*where, key))
         for problem in _needs(found, part.meta, options):
