@@ -275,7 +275,7 @@ class TestLocalProcesses(EngineTests):
     @linux
     def test_unit_started_but_not_recorded(self, directory: Path, shared: Path, sign: Sign) -> None:
         (directory / "worker").mkdir()
-        (directory / "worker" / "record.jsonl").write_text('["accepted",["run/unit/1"]]\n')
+        (directory / "worker" / "record.jsonl").write_text('["accepted",["run/unit/1"]]\n["starting",["run/unit/1"]]\n')
         marks = {"TRIVET_ATTEMPT": "run/unit/1", "TRIVET_ENGINE": str(directory)}
         script = f"exec 3>{sign.path}; echo ready >&3; sleep 1000"
         ours = subprocess.Popen(["sh", "-c", script], env=os.environ | marks, start_new_session=True)
@@ -291,6 +291,29 @@ class TestLocalProcesses(EngineTests):
         finally:
             engine.close()
             other.communicate()
+
+    @linux
+    def test_unit_accepted_but_not_started(self, directory: Path) -> None:
+        """What no worker began to start is started after the death of everything, once."""
+        running, queued = (self.script(f"run/{name}/1", f"echo x >> {directory}/{name}") for name in ("a", "b"))
+        (directory / "worker").mkdir()
+        record = directory / "worker" / "record.jsonl"
+        record.write_text('["accepted",["run/a/1","run/b/1"]]\n["starting",["run/a/1"]]\n')
+        engine = self.make(directory)
+        try:
+            engine.submit([running, queued])
+            lost, done = Watch(engine).ended("run/a/1", "run/b/1")
+            assert (lost.reason, done.reason, done.exit_code) == (Reason.LOST, None, 0)
+        finally:
+            engine.close()
+        engine = self.make(directory)
+        try:
+            engine.submit([running, queued])
+            assert [one.exit_code for one in Watch(engine).ended("run/a/1", "run/b/1")] == [None, 0]
+        finally:
+            engine.close()
+        assert (directory / "b").read_text() == "x\n"
+        assert not (directory / "a").exists()
 
     def test_worker_that_can_not_start(self, directory: Path) -> None:
         (directory / "worker" / "record.jsonl").mkdir(parents=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trivet.engines import Accepted, Attempt, Ended, EngineEvent, Started
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment
-from trivet.tasks.work import Invocation, LogPart, Outcome
+from trivet.tasks.work import AttemptId, Invocation, LogPart, Outcome
 
 BATCH = 500
 WORTH = 2
@@ -103,7 +104,14 @@ def _outcome(
     )
 
 
-def events(lines: Sequence[bytes], host: str) -> Iterator[EngineEvent]:
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """A worker had accepted the attempt, and died before it started it: it may be submitted again."""
+
+    id: AttemptId
+
+
+def events(lines: Sequence[bytes], host: str) -> Iterator[EngineEvent | Forgotten]:
     """What lines of the worker, or of its record, say; an attempt's start may be said more than once."""
     for line in lines:
         try:
@@ -122,3 +130,6 @@ def events(lines: Sequence[bytes], host: str) -> Iterator[EngineEvent]:
         elif kind == "accepted":
             for id in rows:
                 yield Accepted(id)
+        elif kind == "forgotten":
+            for id in rows:
+                yield Forgotten(id)

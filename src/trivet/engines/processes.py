@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from trivet.engines import Accepted, Attempt, Ended, EngineError, EngineEvent, Started, Waiting
-from trivet.engines.messages import batches, events
+from trivet.engines.messages import Forgotten, batches, events
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Program
 from trivet.tasks.work import AttemptId, Outcome
@@ -168,10 +168,13 @@ class Processes:
         self._emit(before)
         return False
 
-    def _emit(self, news: Iterable[EngineEvent]) -> None:
+    def _emit(self, news: Iterable[EngineEvent | Forgotten]) -> None:
         """Put on the queue what is new for claimed attempts, and keep the rest for whoever claims it."""
         stages, told = self._stages, []
         for event in news:
+            if isinstance(event, Forgotten):
+                self._unclaimed.pop(event.id, None)
+                continue
             stage = stages.get(event.id)
             if stage is None:
                 self._unclaimed.setdefault(event.id, []).append(event)

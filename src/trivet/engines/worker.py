@@ -4,8 +4,10 @@ Standard library only, Python 3.9 or later, one thread. `trivet.engines.processe
 over a Unix socket, in lines of JSON; every line it sends was first appended to ``record.jsonl``:
 
     ["accepted", [id, ...]]
+    ["starting", [id]]                                 only recorded: right before a unit is started
     ["started", [[id, at, pid, birth, slot], ...]]     birth: the process's start in clock ticks since boot
     ["ended", [[id, exit code, started, ended, cpu, peak memory, log, more], ...]]
+    ["forgotten", [id, ...]]                           accepted by a worker that died before it started them
     ["cold", [[interpreter, script, why], ...]]        units that were to be forked are processes of their own
 
 A unit that starts and ends between two lines is told only by "ended". ``log`` is [path, offset, length] or null;
@@ -108,6 +110,7 @@ class Worker:
             job = self.queue.next(self.held)
             if job is None:
                 break
+            self.save(dumps(["starting", [job[0]]]))
             try:
                 self.units.start(*job)
             except Refused as error:
@@ -190,10 +193,14 @@ class Worker:
 
     def keep(self, data: bytes) -> None:
         """Record what is to be told."""
+        self.save(data)
+        self.untold += data
+
+    def save(self, data: bytes) -> None:
+        """Record something, later if the disk is full."""
         full_before = bool(self.record.unsaved)
         if not self.record.save(data) and not full_before:
             self.timers.after(1.0, self.save_again)
-        self.untold += data
 
     def save_again(self, _: None) -> None:
         if not self.record.save():
@@ -228,18 +235,27 @@ class Worker:
     # --- After the death of a worker ----------------------------------------------------------------------------
 
     def recover(self) -> None:
-        """Take over the record of a worker that died: what it left running is ended and reported lost."""
+        """Take over the record of a worker that died: what it left running is ended and reported lost, what it had not
+        begun to start is forgotten, so that it can be submitted again."""
         started: dict[str, list[Any]] = {}
+        begun: set[str] = set()
         ended: set[str] = set()
         for kind, rows in self.record.lines():
             if kind == "accepted":
                 self.known.update(rows)
+            elif kind == "starting":
+                begun.update(rows)
             elif kind == "started":
                 started.update((row[0], row) for row in rows)
             elif kind == "ended":
                 ended.update(row[0] for row in rows)
-        lost = self.known - ended
-        self.known |= ended
+            elif kind == "forgotten":
+                self.known.difference_update(rows)
+        begun |= started.keys()
+        forgotten, lost = self.known - begun - ended, begun - ended
+        self.known = begun | ended
+        if forgotten:
+            self.keep(dumps(["forgotten", sorted(forgotten)]))
         if lost:
             end_left_over(lost, [started[id] for id in lost if id in started], self.directory)
             self.units.memory().sweep()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from trivet.engines import Ended, EngineEvent, Started
-from trivet.engines.messages import events
+from trivet.engines.messages import Forgotten, events
 from trivet.engines.slurm.reasons import Final, ending
 from trivet.engines.slurm.submission import Submission
 from trivet.engines.worker_words import TOLD
@@ -19,7 +19,7 @@ from trivet.tasks.work import AttemptId, LogPart, Outcome
 
 class Job:
     """What is known of one job. ``open`` are its attempts that have not ended; those SLURM ended are ``held`` until
-    it has said why; ``cancelled`` those that are to end by the driver's wish; ``here`` finds what a job names by a path."""
+    it has said why; ``cancelled`` those that are to end by the driver's wish; ``here`` finds paths that a job names."""
 
     __slots__ = (
         *("begun", "cancelled", "directory", "element", "final", "force_at", "held", "here", "host"),
@@ -78,6 +78,8 @@ class Job:
                         self.held[event.id] = outcome
                         continue
                     event = Ended(event.id, outcome)
+                elif isinstance(event, Forgotten):  # no other runner ever goes on with an element
+                    continue
                 yield event
             if line.startswith(b'["started"'):
                 self.started.update((row[0], (row[1], row[4])) for row in json.loads(line)[1])
