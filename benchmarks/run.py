@@ -87,10 +87,17 @@ def fractal(quick: bool, full: bool) -> Iterable[Row]:
     return fractal_units.rows(quick)
 
 
+def jobs(quick: bool, full: bool) -> Iterable[Row]:
+    """Units of a Fractal task in jobs, against xargs; what a large job needs and leaves."""
+    import jobs
+
+    return jobs.rows(quick, full)
+
+
 Part = Callable[[bool, bool], Iterable[Row]]
 PARTS: dict[str, Part] = {
     part.__name__: part
-    for part in (startup, engine, units, containers, channels, bundles, manifests, fractal, slurm, warm)
+    for part in (startup, engine, units, containers, channels, bundles, manifests, fractal, jobs, slurm, warm)
 }
 
 

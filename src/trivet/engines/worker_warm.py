@@ -39,8 +39,8 @@ KEPT: list[Any] = []
 """Libraries that the end of a unit leaves alone, first by name; it contains itself, so nobody takes it apart either."""
 KEPT.append(KEPT)
 
-LATER = {"argparse": ("locale", "shutil")}
-"""What modules import when they are used, as every script does that has them."""
+LATER = {"argparse": ("locale", "shutil"), "skimage.measure": ("skimage.measure._regionprops",)}
+"""What modules import only when they are used, as most scripts do that have them."""
 
 
 class Cold(Exception):
@@ -186,7 +186,10 @@ def import_ahead(script: str) -> None:
             if not may_fail:
                 raise
     for name in [name for user, names in LATER.items() if user in MODULES for name in names]:
-        __import__(name)
+        try:
+            __import__(name)
+        except ImportError:
+            pass  # another version of the library, which does without it
 
 
 def descriptors() -> set[str]:

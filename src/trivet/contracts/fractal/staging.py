@@ -53,11 +53,18 @@ def write_arguments(path: Path, arguments: Mapping[str, Any]) -> None:
     """Write a file of arguments, unless it holds them already: when staging is repeated, the unit may be reading it."""
     text = json.dumps(arguments, indent=2, allow_nan=False) + "\n"
     try:
-        if path.read_text(encoding="utf-8") == text:
-            return
-    except (FileNotFoundError, UnicodeDecodeError):
-        pass
-    path.write_text(text, encoding="utf-8")
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        if not _holds(path, text):
+            path.write_text(text, encoding="utf-8")
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == text
+    except UnicodeDecodeError:
+        return False
 
 
 def part_of(call: Call, unit: Unit) -> str:
