@@ -336,19 +336,22 @@ def test_units_that_were_never_started_are_told_as_such(lab: Lab) -> None:
 
 
 def test_a_job_whose_engine_is_gone_can_be_removed_by_force(lab: Lab) -> None:
-    limits = {
-        f"{which}_{what}": 4 for which in ("target", "max") for what in ("cpus_per_job", "mem_per_job", "num_jobs")
-    }
-    default = {"partition": "main", "cpus_per_task": 1, "mem": 100}
-    site = written(lab.root / "site.json", {"default_slurm_config": default, "batching_config": limits})
-    path = lab.workflow(make(2))
-    job = lab.done("job", "run", path, "--zarr-dir", "z", "--engine", "slurm", "--site", str(site), "--detach").strip()
+    path = lab.workflow(make(1), step("Mark", args_parallel={"seconds": 60}))
+    job = lab.done("job", "run", path, "--zarr-dir", "z", "--grace", "1", "--detach").strip()
+    wait_for(lambda: running(lab))
+    assert lab.run("job", "rm", "--force", job).returncode == 1  # somebody drives it
     lose(lab, job)
-    site.unlink()
+    record = lab.home / "jobs" / job / "job.json"
+    known = json.loads(record.read_text())
+    gone = {"engine": "slurm", "site": str(lab.root / "nowhere.toml")}
+    written(record, {**known, "options": {**known["options"], **gone}})
     stopped = lab.run("job", "stop", job)
     assert stopped.returncode == 1
     assert f"trivet job rm --force {job}" in stopped.stderr
     assert lab.run("job", "rm", job).returncode == 1
+    written(record, known)
+    lab.done("job", "stop", job)  # what runs is ended after all
+    written(record, known)  # as one that was lost, again
     assert lab.done("job", "rm", "--force", job).strip() == job
     assert lab.done("job", "list") == ""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trivet.cli.options import Duration, Memory
+from trivet.cli.options import unit_options
 
 if TYPE_CHECKING:
     from trivet.cli.job_asking import Plan
@@ -65,14 +65,7 @@ Examples:
 @click.option("--engine", default="local", show_default=True, help="Where units are started: local, slurm.")
 @click.option("--site", metavar="FILE", help="SLURM: the configuration of the cluster.")
 @click.option("--slots", type=click.IntRange(min=1), help="How many CPUs units share (default: all of the machine).")
-@click.option("--cpus", type=click.FloatRange(min=0, min_open=True), help="CPUs of a unit, instead of the task's word.")
-@click.option("--memory", type=Memory(), help="Memory of a unit, for example 8Gi, instead of the task's word.")
-@click.option("--gpus", type=click.IntRange(min=0), help="GPUs of a unit, instead of the task's word.")
-@click.option("--time-limit", type=Duration(), help="End a unit that takes longer, for example 90 or 1h30m.")
-@click.option(
-    "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
-)
-@click.option("--retries", type=click.IntRange(min=0), default=0, help="Start a unit so often again if that may help.")
+@unit_options
 @click.option("--cold", is_flag=True, help="Start every unit anew, and import nothing ahead.")
 @click.option(
     "--gather-parallel-output",

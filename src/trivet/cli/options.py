@@ -54,6 +54,28 @@ class Memory(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
+def unit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a unit gets, how long it may take, and how often it is started again."""
+
+    @click.option(
+        "--cpus", type=click.FloatRange(min=0, min_open=True), help="CPUs of a unit, instead of the task's word."
+    )
+    @click.option("--memory", type=Memory(), help="Memory of a unit, for example 8Gi, instead of the task's word.")
+    @click.option("--gpus", type=click.IntRange(min=0), help="GPUs of a unit, instead of the task's word.")
+    @click.option("--time-limit", type=Duration(), help="End a unit that takes longer, for example 90 or 1h30m.")
+    @click.option(
+        "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
+    )
+    @click.option(
+        "--retries", type=click.IntRange(min=0), default=0, help="Start a unit so often again if that may help."
+    )
+    @wraps(command)
+    def wrapped(*words: Any, **more: Any) -> Any:
+        return command(*words, **more)
+
+    return wrapped
+
+
 def template_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How the templates in a Kaapana task.json are filled: the command gets ``templates``, None without a word."""
 

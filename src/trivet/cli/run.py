@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trivet.cli.options import Duration, Memory, Pair, template_options
+from trivet.cli.options import Pair, template_options, unit_options
 from trivet.cli.reporting import problem_lines
 
 if TYPE_CHECKING:
@@ -77,14 +77,7 @@ Examples:
     help="What runs images (default: the first that answers).",
 )
 @click.option("--slots", type=click.IntRange(min=1), help="How many units run at once (default: one for each CPU).")
-@click.option("--cpus", type=click.FloatRange(min=0, min_open=True), help="CPUs of a unit, instead of the task's word.")
-@click.option("--memory", type=Memory(), help="Memory of a unit, for example 8Gi, instead of the task's word.")
-@click.option("--gpus", type=click.IntRange(min=0), help="GPUs of a unit, instead of the task's word.")
-@click.option("--time-limit", type=Duration(), help="End a unit that takes longer, for example 90 or 1h30m.")
-@click.option(
-    "--grace", type=Duration(), default=10.0, show_default="10", help="Between TERM and KILL when a unit is ended."
-)
-@click.option("--retries", type=click.IntRange(min=0), default=0, help="Start a unit so often again if that may help.")
+@unit_options
 @click.option("--cold", is_flag=True, help="Fractal: start every unit anew, and import nothing ahead.")
 @click.option(
     "--user", metavar="USER", help="Who runs in the container: caller, UID or UID:GID (default: the image says)."
