@@ -234,4 +234,9 @@ def test_a_contact_sheet_has_what_can_be_drawn(run: Run, screen: str, tmp_path: 
     assert "0_mip: warning D012" in done.stderr
     assert "2 images" in done.stderr
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+    run("create", "far", "--zarr-dir", "s3://bucket/data")
+    run("add", "far", "s3://bucket/data/p.zarr/B/03/0")
+    far = run("show", "far", "--contact-sheet", "far.png").stderr
+    assert "only images on this machine are drawn" in far
+    assert "far.png: 1 image\n" in far
     assert "D012" in run("show", "screen", "--contact-sheet", "no/such/sheet.png", code=1).stderr
