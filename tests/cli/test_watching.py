@@ -28,6 +28,13 @@ def test_of_many_notes_the_first_are_told(capsys: pytest.CaptureFixture[str], tm
     assert lines[-1] == "r1  further notes are in run.json only"
 
 
+def test_units_that_can_not_be_seen_are_told_each_time(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    watcher = Watcher(RunDirectory(tmp_path / "r1"))
+    for why in ("out of reach", "out of reach", "", "out of reach"):
+        watcher.standing(Standing(1, 0, why))
+    assert capsys.readouterr().err == "r1  out of reach\n" * 2
+
+
 def test_of_many_units_those_that_run_and_wait_are_counted(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,6 +126,26 @@ def test_outlooks_that_change_are_told_now_and_then(monkeypatch: pytest.MonkeyPa
     assert (event.id, event.message) == ("run/1/1", "something else; 5 jobs come first")
 
 
+def test_units_that_run_and_can_not_be_seen(tmp_path: Path) -> None:
+    cluster = Cluster()
+    watching, events = looking(cluster, tmp_path, watched=False)
+    watching._telling.tell([Started("run/0/1", 5.0)])
+    answers = cluster.__call__
+
+    def down(arguments: Sequence[str], given: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(arguments, 1, "", "Unable to contact slurm controller")
+
+    watching._commands._run = down
+    watching.look()
+    watching.look()
+    told_once = "SLURM does not answer, it will be asked again: Unable to contact slurm controller; what runs goes on"
+    assert told(events) == [told_once]
+    watching._commands._run = answers
+    watching.look()
+    watching.look()
+    assert told(events) == [""]
+
+
 def iter_all(events: SimpleQueue[Sequence[EngineEvent]]) -> list[Sequence[EngineEvent]]:
     found = []
     while not events.empty():

@@ -268,6 +268,15 @@ def test_what_goes_on() -> None:
     assert str(machine.standing) == ""
 
 
+def test_units_that_run_out_of_sight() -> None:
+    machine = Machine(window=1)
+    for event in (Asked(1.0), Planned(1.0, 1), Started(2.0, 0), Waiting(3.0, "out of reach", 0)):
+        machine.handle(event)
+    assert (machine.state, machine.standing) == (RunState.RUNNING, (1, 0, "out of reach"))
+    machine.handle(Waiting(4.0, "", 0))
+    assert machine.standing == (1, 0, "")
+
+
 def test_who_waits_is_in_the_journal() -> None:
     for event in (Waiting(1.0, "no node is free", 7), Waiting(1.0, "no node is free")):
         assert from_line(to_line(event), str) == event

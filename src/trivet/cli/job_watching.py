@@ -41,7 +41,7 @@ class _Row:
         if self.ended is not None:
             return count, failed, format_duration(took)
         going = self.standing.counts
-        if self.standing.why and not self.standing.running:
+        if self.standing.why and not (self.standing.running and self.standing.waiting):
             return count, failed, self.standing.why
         if not self.done or took <= 0:
             return count, failed, going

@@ -61,10 +61,11 @@ class Watcher(Reporter):
 
     def standing(self, now: Standing) -> None:
         self._standing = now
-        if now.why and now.why != self._why and now.running:
+        if now.why != self._why and now.running:
             self._why = now.why
-            self._clear()
-            say(f"{self._run.id}  {now.why}")
+            if now.why:
+                self._clear()
+                say(f"{self._run.id}  {now.why}")
 
     def progress(self, done: int, failed: int, total: int) -> None:
         if total == 1:

@@ -29,7 +29,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The attempt waits for something, in words (an image being pulled, a free node)."""
+    """The attempt waits for something, in words (an image being pulled, a free node); or it runs, and nobody can see
+    how it goes (a cluster out of reach). Without a message that is over."""
 
     id: AttemptId
     message: str
@@ -77,8 +78,8 @@ class EngineError(RuntimeError):
 class Engine(Protocol):
     """A place where attempts are started.
 
-    Methods return at once; what happens arrives on ``events`` in lists, in order for each attempt: Accepted, then any
-    number of Waiting, then Started (unless it never ran), then Ended exactly once. An attempt is started at most once
+    Methods return at once; what happens arrives on ``events`` in lists, in order for each attempt: Accepted, then
+    Started (unless it never ran), then Ended exactly once; any number of Waiting between. An attempt is started at most once
     however often it is submitted: a name that is known is adopted.
     """
 

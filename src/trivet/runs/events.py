@@ -36,7 +36,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A unit waits for something before its program can start, and maybe others with it."""
+    """A unit waits for something before its program can start, or can't be seen while it runs, and maybe others with
+    it. Without a message that is over."""
 
     at: float
     message: str

@@ -88,7 +88,8 @@ class Change:
 
 
 class Standing(NamedTuple):
-    """Units of a run that goes on: those that run, those that wait, and why (as far as an engine has said)."""
+    """Units of a run that goes on: those that run, those that wait, and why, or why nobody sees how they go (as far as
+    an engine has said)."""
 
     running: int = 0
     waiting: int = 0
@@ -154,7 +155,8 @@ class Machine:
         """How many units run and wait, and what the last said that it waits for."""
         running = len(self._running)
         waiting = len(self.results) - self.done - running - len(self._collecting)
-        return Standing(running, waiting, self._why[1] if waiting else "")
+        unit, why = self._why
+        return Standing(running, waiting, why if waiting or unit in self._running else "")
 
     @property
     def unsettled(self) -> set[int]:
@@ -173,8 +175,9 @@ class Machine:
             case Accepted(at):
                 self._move(RunState.QUEUED, at)
             case Waiting(at, message, unit):
-                self._why = unit, message
-                self._move(RunState.PENDING, at, message)
+                self._why = (unit, message) if message else (None, "")
+                if message:
+                    self._move(RunState.PENDING, at, message)
             case Started(at, unit):
                 if unit in self._flying:
                     self._running.add(unit)

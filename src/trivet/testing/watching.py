@@ -41,7 +41,7 @@ class Watch:
         if isinstance(event, Accepted):
             assert kinds == [], f"{event} after {before}"
         elif isinstance(event, Waiting):
-            assert Started not in kinds, f"{event} after the start"
+            assert Accepted in kinds, f"{event} before it was accepted"
         elif isinstance(event, Started):
             assert Accepted in kinds, f"{event} before it was accepted"
             assert Started not in kinds, f"{event} twice"

@@ -35,6 +35,7 @@ class Telling:
         self._events, self._meaning = events, meaning
         self._stages: dict[AttemptId, int] = {}
         self._said: dict[str, _Said] = {}
+        self._unseen: tuple[AttemptId, str] | None = None
 
     def take(self, id: AttemptId) -> bool:
         """From now on the driver is told of this attempt; False if it was before."""
@@ -78,6 +79,22 @@ class Telling:
         pace.looked(time.monotonic())
         self._said[found.token] = _Said(first, message, outlook, pace)
         self.waits(first, f"{message}{outlook}")
+
+    def out_of_sight(self, message: str) -> None:
+        """Nobody sees how those go that run: told once, by the first of them."""
+        if self._unseen is not None and self.lives(self._unseen[0]) and self._unseen[1] == message:
+            return
+        first = next((id for id, stage in self._stages.items() if stage == _STARTED), None)
+        if first is not None:
+            self._unseen = first, message
+            self._events.put([Waiting(first, message)])
+
+    def in_sight(self) -> None:
+        """The news is over that `out_of_sight` has told."""
+        if self._unseen is not None:
+            if self.lives(self._unseen[0]):
+                self._events.put([Waiting(self._unseen[0], "")])
+            self._unseen = None
 
     def refused(self, ids: Iterable[AttemptId], message: str) -> None:
         """They never start."""

@@ -134,8 +134,12 @@ class Watching:
                     self._ask_about(ended)
             except SlurmError as error:
                 answered = False
+                message = f"SLURM does not answer, it will be asked again: {error}"
                 for found in {job.submission.token: job.submission for job in self._jobs}.values():
-                    self._telling.all_wait(found, f"SLURM does not answer, it will be asked again: {error}")
+                    self._telling.all_wait(found, message)
+                self._telling.out_of_sight(f"{message}; what runs goes on")
+            else:
+                self._telling.in_sight()
         self._list.looked(time.monotonic())
         return answered
 
