@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from trivet.engines.slurm.cluster import Cluster, from_json, to_json
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.place import Place, Shared
 from trivet.engines.slurm.programs import ApptainerPrograms, Programs
@@ -15,6 +17,7 @@ from trivet.engines.slurm.remote.login import Runner
 from trivet.engines.slurm.remote.paths import PathMap
 from trivet.engines.slurm.site import Site
 from trivet.engines.slurm.site_file import completed, default_site, load_site, site_file
+from trivet.engines.slurm.submission import save
 from trivet.records import home
 from trivet.runs.options import Options
 from trivet.tasks.problem import Problem, ProblemsError
@@ -59,23 +62,38 @@ class Reach:
 def reach(options: Options, directory: Path | None = None) -> Reach:
     """The cluster that options name, by a file or because this machine belongs to it.
 
-    ``directory`` is the run's own, which remembers what a login found. Raises ProblemsError.
+    ``directory`` is the run's own, which remembers what a login found, and what the cluster said of itself: so a run
+    can be taken up while nobody answers. Raises ProblemsError.
     """
     path = site_file(options.site, home())
     configured = None if path is None else load_site(path)
     try:
         if configured is None:
             commands = Commands()
-            return Reach(default_site(commands.cluster()), commands)
+            return Reach(default_site(_said(commands, directory)), commands)
         if configured.host is None:
             return Reach(configured, Commands())
         runner = Runner(Connection(configured.host), configured.folder, directory)
         commands = Commands(runner, lambda: str(runner.login.user))
         if not configured.default:
-            configured = completed(configured, commands.cluster())
+            configured = completed(configured, _said(commands, directory))
         return Reach(configured, commands, runner)
     except SlurmError as error:
         raise ProblemsError([unusable(error)]) from None
+
+
+def _said(commands: Commands, directory: Path | None) -> Cluster:
+    """What the cluster says of itself, once for each run. Raises SlurmError."""
+    memory = None if directory is None else directory / "slurm/cluster.json"
+    if memory is not None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return from_json(memory.read_bytes())
+    found = commands.cluster()
+    if memory is not None:
+        with suppress(OSError):
+            memory.parent.mkdir(exist_ok=True)
+            save(memory, to_json(found))
+    return found
 
 
 def connected(options: Options) -> Reach:

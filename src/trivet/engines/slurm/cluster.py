@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 
 PARTITIONS = "%P|%a|%l|%D|%c|%m|%G"
@@ -54,6 +55,17 @@ class Cluster:
 
 USUAL = Cluster("", "", (), False, 1000, None, 30.0)
 """What is taken for granted of a cluster that does not answer."""
+
+
+def to_json(cluster: Cluster) -> bytes:
+    """A cluster as text that can be kept."""
+    return json.dumps(asdict(cluster)).encode()
+
+
+def from_json(data: bytes) -> Cluster:
+    """A cluster that was kept. Raises ValueError, KeyError or TypeError for anything else."""
+    found = json.loads(data)
+    return Cluster(**{**found, "partitions": tuple(Partition(**one) for one in found["partitions"])})
 
 
 def read_cluster(config: str, partitions: str) -> Cluster:

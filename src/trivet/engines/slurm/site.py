@@ -150,8 +150,9 @@ def _relative(value: Any) -> str:
 
 def _host(value: Any) -> str:
     host = text(value)
-    if host.startswith("-") or " " in host:
-        raise ValueError(f"{host!r} is not a host as `ssh` takes it: user@cluster, or a name of ~/.ssh/config")
+    if not re.fullmatch(r"[^-\s:/'\"\\][^\s:/'\"\\]*", host):  # rsync reads what comes after a colon as a path
+        expected = "user@cluster, or a name of ~/.ssh/config, where also a port belongs"
+        raise ValueError(f"{host!r} is not a host as `ssh` takes it: {expected}")
     return host
 
 
@@ -159,6 +160,8 @@ def _folder(value: Any) -> str:
     path = text(value).removeprefix("~/").rstrip("/")
     if not path or path.startswith(("~", "-")) or ".." in path.split("/"):
         raise ValueError(f"{value!r} is not a folder of the cluster: a path from the root, or from your home there")
+    if strange := sorted(set(re.findall(r"[^\w/.~+@=% -]", path))):  # tasks put paths into shells' words, and mounts
+        raise ValueError(f"{value!r} has {' '.join(strange)}, which not every task can take in a path")
     return path
 
 
