@@ -270,6 +270,23 @@ def test_units_see_their_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, o
         engine.close()
 
 
+def test_units_share_the_gpus_that_the_caller_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    engine, gate = LocalEngine(tmp_path / "engine", slots=2), Gate(tmp_path / "gate")
+    try:
+        for id in ("a", "b"):
+            text = f"echo $CUDA_VISIBLE_DEVICES > {tmp_path}/{id}; read x < {gate.path}"
+            submit(engine, f"run/{id}/1", text, resources=Resources(gpus=1))
+        watch = Watch(engine)
+        watch.started("run/a/1", "run/b/1")
+        gate.open(2)
+        watch.ended("run/a/1", "run/b/1")
+        assert {(tmp_path / id).read_text() for id in ("a", "b")} == {"3\n", "5\n"}
+    finally:
+        engine.close()
+        gate.close()
+
+
 def test_gpus_of_the_worker_are_dealt_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("glob.glob", lambda pattern: ["a", "b", "c"])
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -306,6 +306,13 @@ def test_a_job_that_never_got_its_dataset_gives_way(tmp_path: Path) -> None:
     assert start.drive(early).state is RunState.FINISHED
 
 
+def test_a_job_may_be_reached_by_a_link(tmp_path: Path) -> None:
+    data = players.dataset(tmp_path, players.numbered(1))
+    job = start.create(players.request(data, [players.step(players.task(tmp_path / "p", "parallel"))]), tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path / "jobs")
+    assert start.drive(JobDirectory(tmp_path / "link" / job.id)).state is RunState.FINISHED
+
+
 def test_detached_jobs_run_to_their_end(tmp_path: Path) -> None:
     data = players.dataset(tmp_path, players.numbered(2))
     job = start.create(players.request(data, [players.step(players.task(tmp_path / "p", "parallel"))]), tmp_path)

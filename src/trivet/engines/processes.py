@@ -317,7 +317,7 @@ class Processes:
         left = [id for id, stage in self._stages.items() if stage < _ENDED and id not in self._held]
         if not left:
             return
-        message = "the worker died before it took it"
+        message = "the worker died before it started it"
         try:
             self._connect()
         except EngineError as error:

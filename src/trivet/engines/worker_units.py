@@ -59,7 +59,7 @@ class Common:
         self.grace: float = fields["grace"]
         self.reads: list[str] = fields.get("reads", ())
         self.demand = demand_of(fields)
-        self.own_devices = DEVICES in self.env
+        self.own_devices = os.fsdecode(DEVICES) in fields["env"]
         self.worth: int = fields.get("warm", 0) if not self.demand[2] else 0
         self.kind: Any = frozenset(self.env.items()) if self.worth else None
         self.forwards: bool = fields.get("forwards", False)

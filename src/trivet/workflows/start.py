@@ -183,7 +183,7 @@ def _freed(dataset: Path) -> int:
 def _hold(dataset: Path, job: JobDirectory) -> None:
     """Make sure that a dataset belongs to a job. Raises NotOwnerError when it belongs to another one."""
     number, holder = claims.holder(dataset)
-    if holder == job:
+    if holder is not None and holder.path.resolve() == job.path.resolve():  # a home may be reached by several ways
         return
     if holder is not None and holder.record_file.exists() and "result" not in holder.read():
         raise NotOwnerError(f"job {holder.id} is on dataset {dataset.name}")
