@@ -57,10 +57,8 @@ def faults(command: str) -> Iterator[Problem]:
     """What keeps a command from being started (Fractal, command line)."""
     found = forbidden_in(command)
     if found:
-        yield Problem(
-            "F019",
-            f"the command `{command}` holds {' '.join(f'`{one}`' for one in found)}, which a shell would take for its own",
-        )
+        told = " ".join(f"`{one}`" for one in found)
+        yield Problem("F019", f"the command `{command}` holds {told}, which a shell would take for its own")
         return
     try:
         parts = words(command)
