@@ -142,6 +142,7 @@ def test_the_memory_of_a_job(watch: Watch) -> None:
     assert (small.reason, small.exit_code) == (None, 3)
 
 
+@pytest.mark.full
 def test_the_memory_of_a_job_is_used_up_by_a_child(watch: Watch) -> None:
     watch.engine.submit([shell("run/parent/1", f"sh -c '{GROW}'; exit 5")])
     assert (only(watch, "run/parent/1").reason, only(watch, "run/parent/1").exit_code) == (Reason.OOM, 5)
@@ -160,6 +161,7 @@ def test_the_time_of_a_job(watch: Watch, sign: Sign) -> None:
 # --- What takes a job away ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_node_failure(watch: Watch, sign: Sign) -> None:
     job = start(watch, sign)
     watch.engine.submit([shell("run/other/1", "exit 4")])
@@ -214,6 +216,7 @@ def test_preemption(make: Make, sign: Sign) -> None:
     say("scancel", blockers)
 
 
+@pytest.mark.full
 def test_cancelled_by_somebody(watch: Watch, sign: Sign) -> None:
     job = start(watch, sign)
     say("scancel", job.partition("_")[0])
@@ -247,6 +250,7 @@ def test_cancelled_by_somebody_while_it_waits(watch: Watch) -> None:
 # --- What a job waits for -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.full
 def test_a_job_that_is_held(watch: Watch) -> None:
     watch.engine.submit([shell("run/held/1", "exit 5", meta={"extra_lines": ["#SBATCH --hold"]})])
     event = waited(watch, "run/held/1", "held by its user")
@@ -315,7 +319,10 @@ def test_containers_without_apptainer(watch: Watch) -> None:
 # --- When SLURM itself fails --------------------------------------------------------------------------------------
 
 
-def test_a_controller_that_is_down(watch: Watch, gate: Gate, slurm: Path) -> None:
+def test_a_controller_that_is_down(watch: Watch, gate: Gate, slurm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    impatient = slurm / "impatient.conf"  # SLURM's own commands try for as many seconds
+    impatient.write_text((slurm / "slurm.conf").read_text().replace("MessageTimeout=10", "MessageTimeout=2"))
+    monkeypatch.setenv("SLURM_CONF", str(impatient))
     watch.engine.submit([shell("run/before/1", f"read x < {gate.path}; exit 3")])
     watch.started("run/before/1")
     controller = int((slurm / "pid" / "slurmctld").read_text())
@@ -362,8 +369,15 @@ def _drive_and_die(directory: Path, attempts: Sequence[Attempt], before: bool) -
     signal.pause()
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before sbatch", "after sbatch"])
-@pytest.mark.parametrize("again", ["submit", "adopt"])
+@pytest.mark.parametrize(
+    ("before", "again"),
+    [
+        pytest.param(True, "submit", marks=pytest.mark.full),
+        (True, "adopt"),
+        (False, "submit"),
+        pytest.param(False, "adopt", marks=pytest.mark.full),
+    ],
+)
 def test_a_driver_killed_around_sbatch(make: Make, directory: Path, tmp_path: Path, before: bool, again: str) -> None:
     attempts = [shell(f"run/unit-{n}/1", f"echo {n} >> {tmp_path}/count; exit 3") for n in range(3)]
     driver = multiprocessing.get_context("fork").Process(target=_drive_and_die, args=(directory, attempts, before))
