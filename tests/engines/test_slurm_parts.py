@@ -600,11 +600,12 @@ def test_a_limit_of_jobs_is_waited_for(tmp_path: Path) -> None:
     message = "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates limit"
     answers = Answers(sbatch=[message])
     engine = SlurmEngine(tmp_path, site(), commands=Commands(answers), polls=(0.05, 0.1))
-    engine.submit(attempts(3))
+    engine.submit(attempts(7))
     (event,) = told(engine, Waiting)
     assert isinstance(event, Waiting)
     assert "AssocMaxSubmitJobLimit" in event.message
-    engine.cancel([f"run/unit-{n}/1" for n in range(3)], 1.0)
+    assert "it has 2 jobs: if you may not submit so many, lower max_num_jobs" in event.message
+    engine.cancel([f"run/unit-{n}/1" for n in range(7)], 1.0)
     engine.close()
     assert not list(tmp_path.glob("slurm/*/job.json"))
 

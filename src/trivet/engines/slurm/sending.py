@@ -56,7 +56,8 @@ class Sending:
                 self._doubtful.discard(self._unsent.pop(0).token)
         except SlurmError as error:
             for found in self._unsent:
-                self._telling.all_wait(found, f"SLURM does not take the job now, it will be asked again: {error}")
+                message = f"SLURM does not take the job now, it will be asked again: {error}"
+                self._telling.all_wait(found, message + _advice(found, str(error)))
             self._pace.looked(time.monotonic())
             return False
         self._pace.interval = self._pace.shortest
@@ -102,3 +103,10 @@ class Sending:
         with suppress(OSError):
             found.note(None, message)
         self._jobs.drop(found)
+
+
+def _advice(found: Submission, message: str) -> str:
+    """What helps where an array has more jobs than its user may submit: it is never taken."""
+    if "submit" not in message.lower().replace("job submission failed", "") or len(found.elements) < 2:
+        return ""
+    return f"; it has {len(found.elements)} jobs: if you may not submit so many, lower max_num_jobs (batching_config)"
