@@ -242,7 +242,7 @@ def test_importing_the_command_line_needs_no_daemon_and_little_else(tmp_path: Pa
 
 
 def test_without_a_container_engine_a_run_is_refused_with_what_to_do(task_api: TaskApi) -> None:
-    nowhere = {"DOCKER_HOST": "unix:///nowhere", "CONTAINER_HOST": "unix:///nowhere"}
+    nowhere = {"DOCKER_HOST": "unix:///nowhere", "CONTAINER_HOST": "unix:///nowhere", "PATH": "/nowhere"}
     tool = TaskApi(task_api.cwd, task_api.home, nowhere)
     assert "no container engine" in tool("run", tool.task(), code=1).stderr
     assert tool.runs() == []
