@@ -16,7 +16,7 @@ from trivet.datasets.statuses import STATUS
 from trivet.engines.local import LocalEngine
 from trivet.records import claims, journal
 from trivet.records.directory import JobDirectory
-from trivet.records.journal import NotOwnerError
+from trivet.records.journal import Journal, NotOwnerError
 from trivet.runs import events as runs
 from trivet.runs.options import Options
 from trivet.tasks.problem import ProblemsError
@@ -362,6 +362,19 @@ def test_what_units_say_is_kept_whatever_it_is(tmp_path: Path) -> None:
     assert half in result.message
     assert history.read(job).result == result
     assert data.read().images[strange].attributes == {"a": half}
+
+
+def test_a_driver_that_was_taken_for_dead_writes_no_result(tmp_path: Path) -> None:
+    data = players.dataset(tmp_path, players.numbered(1))
+    job = start.create(players.request(data, [players.step(players.task(tmp_path / "p", "parallel"))]), tmp_path)
+
+    class Following(JobReporter):
+        def step_ended(self, step: int, name: str, units: int, failed: int, images: int) -> None:
+            Journal(job.journal, 1)
+
+    with pytest.raises(NotOwnerError):
+        start.drive(job, Following())
+    assert "result" not in job.read()
 
 
 class DiedError(BaseException):

@@ -47,8 +47,8 @@ def _abandon(job: JobDirectory) -> None:
 
     try:
         start.abandon(job, "it was stopped")
-    except EngineError as error:
+    except NotOwnerError as error:
+        raise click.ClickException(str(error)) from None
+    except (EngineError, OSError, ValueError) as error:  # a dataset that is gone, too
         hint = f"trivet job rm --force {job.id} removes it, and leaves what it started to itself"
         raise click.ClickException(f"{error}\n{hint}") from None
-    except (NotOwnerError, OSError) as error:
-        raise click.ClickException(str(error)) from None

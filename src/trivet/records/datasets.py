@@ -26,7 +26,7 @@ from trivet.datasets.exchange import Content, name_fault
 from trivet.datasets.imagelist import ImageList, apply
 from trivet.datasets.images import Image
 from trivet.datasets.urls import is_within
-from trivet.records import files
+from trivet.records import UnreadableError, files
 from trivet.tasks.problem import closest
 
 FORMAT = 1
@@ -40,7 +40,7 @@ class ConflictError(RuntimeError):
     """Somebody else has made the next version of the dataset."""
 
 
-class DamagedError(ValueError):
+class DamagedError(UnreadableError):
     """A file of a dataset that can't be understood."""
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from trivet.engines import EngineError
 from trivet.records.directory import RunDirectory
 from trivet.records.journal import NotOwnerError
-from trivet.runs.driver import Superseded
 from trivet.runs.start import drive
 
 
@@ -20,7 +19,7 @@ def main() -> int:
     """Exit 0 when the run is over or somebody else drives it, 1 when it can't be driven (the log says why)."""
     try:
         drive(RunDirectory(Path(sys.argv[1])), secrets=json.loads(sys.stdin.read() or "{}"))
-    except (NotOwnerError, Superseded) as error:
+    except NotOwnerError as error:
         print(error, file=sys.stderr)
     except (EngineError, OSError, ValueError) as error:
         print(f"this run can't be driven: {error}", file=sys.stderr)

@@ -13,6 +13,7 @@ from typing import Any
 
 from trivet.engines import Ended, Engine, EngineEvent
 from trivet.records.directory import HEARTBEAT, OwnedDirectory
+from trivet.records.journal import NotOwnerError
 from trivet.tasks.work import AttemptId
 
 TICK = 0.5
@@ -22,7 +23,7 @@ BATCHES = 64
 """Lists of events that are taken at once, before anything is done about them."""
 
 
-class Superseded(RuntimeError):
+class Superseded(NotOwnerError):
     """Another process drives it by now."""
 
 
@@ -93,6 +94,7 @@ class Driving(ABC):
                 self._wait()
                 self._look_around()
                 self.perform()
+            self._make_sure()
             self._journal.close()
             self.finish()
         except OSError as error:
@@ -129,8 +131,12 @@ class Driving(ABC):
         if now >= self._next_beat:
             self._next_beat = now + HEARTBEAT
             self._owned.beat()
-            if self._journal.superseded:
-                raise Superseded(f"another process drives {self._owned.id} now")
+            self._make_sure()
+
+    def _make_sure(self) -> None:
+        """That nobody has taken this process for dead. Raises Superseded."""
+        if self._journal.superseded:
+            raise Superseded(f"another process drives {self._owned.id} now")
 
     def _interrupted(self) -> None:
         if not self.stopping:

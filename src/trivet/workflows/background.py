@@ -8,7 +8,6 @@ from pathlib import Path
 from trivet.engines import EngineError
 from trivet.records.directory import JobDirectory
 from trivet.records.journal import NotOwnerError
-from trivet.runs.driving import Superseded
 from trivet.workflows.start import drive
 
 
@@ -16,7 +15,7 @@ def main() -> int:
     """Exit 0 when the job is over or somebody else drives it, 1 when it can't be driven (the log says why)."""
     try:
         drive(JobDirectory(Path(sys.argv[1])))
-    except (NotOwnerError, Superseded) as error:
+    except NotOwnerError as error:
         print(error, file=sys.stderr)
     except (EngineError, OSError, ValueError) as error:
         print(f"this job can't be driven: {error}", file=sys.stderr)
