@@ -38,7 +38,7 @@ def rows(quick: bool = False, full: bool = False) -> Iterator[Row]:
         bench = _Bench(Path(scratch))
         try:
             bench.prepare()
-            yield from _against_xargs(bench, 200 if quick else UNITS, 1 if quick else 5, quick)
+            yield from _against_xargs(bench, 200 if quick else UNITS, 1 if quick else 3, quick)
             yield from _large(bench, (1000, 10_000, LARGE) if full else (1000, 5000) if quick else (1000, 10_000))
             yield from _applying(bench, 1 if quick else 3)
             yield from _waiting(bench)

@@ -111,6 +111,9 @@ def _list(data: Mapping[str, Any], name: str, problems: list[Problem]) -> list[A
 
 
 def _distinct(updates: Iterable[ImageUpdate]) -> tuple[ImageUpdate, ...]:
+    updates = tuple(updates)
+    if len({update.zarr_url for update in updates}) == len(updates):
+        return updates
     first: dict[tuple[Any, ...], ImageUpdate] = {}
     for update in updates:
         first.setdefault(update.key(), update)

@@ -26,7 +26,7 @@ from trivet.datasets.exchange import Content, name_fault
 from trivet.datasets.imagelist import ImageList, apply
 from trivet.datasets.images import Image
 from trivet.datasets.urls import is_within
-from trivet.records import UnreadableError, files
+from trivet.records import UnreadableError, cycles, files
 from trivet.tasks.problem import closest
 
 FORMAT = 1
@@ -169,6 +169,7 @@ class DatasetDirectory:
         zarr_dir = self.zarr_dir
         return self.apply_once(lambda images: apply(images, changes, zarr_dir, output_types), job, step, now)
 
+    @cycles.none_expected()
     def apply_once(self, work: Callable[[ImageList], ImageList], job: str, step: int, now: float) -> Version:
         """Make the version of what ``work`` makes of the newest one, once for a step of a job.
 
@@ -297,8 +298,8 @@ def _difference(before: ImageList, after: ImageList) -> tuple[list[str], bool]:
     for url, image in after.items():
         known = before.get(url)
         if known is not image:
-            line = _line(image)  # compared as text, since true is not 1
-            if known is None or _line(known) != line:
+            line = _line(image)
+            if known != image or _line(known) != line:  # what is equal is compared as text, since true is not 1
                 lines.append(line)
     kept = [url for url in before if url in after]
     return lines, kept != list(after)[: len(kept)]
