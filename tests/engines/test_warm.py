@@ -20,7 +20,7 @@ import pytest
 
 from trivet.engines import Attempt
 from trivet.engines.local import LocalEngine
-from trivet.runs.installer import _of_pyenv
+from trivet.packages.installer import _of_pyenv
 from trivet.tasks.states import Reason
 from trivet.tasks.task import Environment, Resources
 from trivet.tasks.work import Invocation, Outcome
@@ -336,6 +336,23 @@ def test_missing_scripts(place: Place) -> None:
     warm = place.run(script, warm=True)
     assert warm == place.run(script, warm=False)
     assert [seen.exit_code for seen in warm] == [2, 2]
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_what_libraries_import_when_they_are_used_is_imported_ahead_where_it_is_there(
+    place: Place, has_it: bool
+) -> None:
+    library = place.scripts / "skimage" / "measure"
+    library.mkdir(parents=True)
+    (library.parent / "__init__.py").touch()
+    (library / "__init__.py").touch()
+    if has_it:
+        (library / "_regionprops.py").write_text("import os\nWHOSE = os.getpid()\n")
+    ask = "from skimage.measure import _regionprops\nprint(_regionprops.WHOSE == os.getpid())\n" if has_it else ""
+    script = place.script(f"from noted import forked\nimport os, skimage.measure\nos.umask(0o22)\n{ask}")
+    seen = place.run(script, warm=True)
+    assert all("forked" in one.files for one in seen), place.refused()
+    assert [one.log for one in seen] == ["False\n" if has_it else ""] * 2
 
 
 # --- What forks must not share ------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from typing import Any
 
 from trivet.contracts.fractal.workflows import WorkflowFile, parse
 from trivet.contracts.source import Source
+from trivet.packages.custom import collect_custom
 from trivet.records.packages import PackageDirectory
-from trivet.runs.custom import collect_custom
 
 INTEGER, TEXT = {"type": "integer"}, {"type": "string"}
 

@@ -13,7 +13,7 @@ import click
 from trivet.cli.reporting import problem_lines, say
 
 if TYPE_CHECKING:
-    from trivet.runs.collecting import Collected
+    from trivet.packages.collecting import Collected
 
 TYPES = ("parallel", "non_parallel", "compound", "converter_non_parallel", "converter_compound")
 
@@ -85,7 +85,7 @@ def command(*, as_json: bool, **given: Any) -> int:
     already is left as it is.
     """
     from trivet.cli.fractal_packages import guarded, package_data
-    from trivet.runs.registered import listing
+    from trivet.packages.registered import listing
 
     with guarded():
         found = _collected(given)
@@ -123,9 +123,9 @@ def _collected(given: Mapping[str, Any]) -> Collected:
 
 
 def _package(given: Mapping[str, Any]) -> Collected:
+    from trivet.packages.collecting import collect
+    from trivet.packages.wanted import Wanted
     from trivet.records import home
-    from trivet.runs.collecting import collect
-    from trivet.runs.wanted import Wanted
 
     wanted = Wanted(
         given["package"],
@@ -139,8 +139,8 @@ def _package(given: Mapping[str, Any]) -> Collected:
 
 
 def _custom(given: Mapping[str, Any]) -> Collected:
+    from trivet.packages.custom import collect_custom
     from trivet.records import home
-    from trivet.runs.custom import collect_custom
 
     missing = [f"--{key}" for key in ("python", "label") if given[key] is None]
     if (given["root"] is None) is (given["package_name"] is None):
@@ -153,8 +153,8 @@ def _custom(given: Mapping[str, Any]) -> Collected:
 
 
 def _command(given: Mapping[str, Any]) -> Collected:
+    from trivet.packages.custom import Single, collect_command, commands_for
     from trivet.records import home
-    from trivet.runs.custom import Single, collect_command, commands_for
 
     if given["name"] is None:
         raise click.UsageError("--command needs --name, the name of the task.")

@@ -14,7 +14,7 @@ def command(*, package: str) -> int:
     again: directories under development, and tasks whose environment is not Trivet's.
     """
     from trivet.cli.fractal_packages import found, guarded
-    from trivet.runs.keeping import deactivate
+    from trivet.packages.keeping import deactivate
 
     directory = found(package)
     with guarded():

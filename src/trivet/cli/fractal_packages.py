@@ -39,8 +39,8 @@ def command(*, as_json: bool) -> int:
 
 def package_data(package: PackageDirectory) -> dict[str, Any]:
     """A package as JSON data. Raises UnreadableError, OSError."""
-    from trivet.runs.record import iso
-    from trivet.runs.registered import listing
+    from trivet.packages.registered import listing
+    from trivet.records.codec import iso
 
     record = package.read()
     keys = (

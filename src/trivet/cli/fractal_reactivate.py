@@ -11,8 +11,8 @@ def command(*, package: str) -> int:
     """Make the environment of PACKAGE (NAME==VERSION) again, with exactly the versions it had."""
     from trivet.cli.fractal_packages import found, guarded
     from trivet.cli.reporting import say
+    from trivet.packages.keeping import reactivate
     from trivet.records import home
-    from trivet.runs.keeping import reactivate
 
     directory = found(package)
     with guarded():

@@ -118,7 +118,7 @@ def _extras() -> list[dict[str, Any]]:
 
 def _packages() -> dict[str, Any]:
     """What task packages are installed by, and the Pythons that their environments could have."""
-    from trivet.runs.installer import located, pythons, version_of
+    from trivet.packages.installer import located, pythons, version_of
 
     uv = located()
     if uv is None:

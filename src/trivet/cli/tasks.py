@@ -23,9 +23,9 @@ def command(*, as_json: bool, **filters: str | None) -> int:
     other than the newest. Case does not matter in filters.
     """
     from trivet.cli.tables import print_table
+    from trivet.packages.registered import listing
     from trivet.records import UnreadableError, home
     from trivet.records.packages import every
-    from trivet.runs.registered import listing
 
     rows: list[dict[str, Any]] = []
     code = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from trivet.tasks.problem import Problem
@@ -101,3 +102,8 @@ def _result_from_json(data: Json) -> Json:
         "outputs": from_json(data.get("outputs", {})),
         "problems": tuple(problem_from_json(item) for item in data.get("problems", ())),
     }
+
+
+def iso(seconds: float) -> str:
+    """Seconds since the epoch as ISO 8601 text in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@
         used            touched when a task of it is run
 
 A package is made in a hidden directory and renamed into place, so whoever sees it sees all of it. Nothing is locked:
-of two that make the same at once, the first to be done wins. `trivet.runs.registered` reads the tasks.
+of two that make the same at once, the first to be done wins. `trivet.packages.registered` reads the tasks.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ import trivet
 from trivet.contracts import contract
 from trivet.contracts.source import Source
 from trivet.records import UnreadableError, codec, directory
+from trivet.records.codec import iso
 from trivet.records.owner import Owner
 from trivet.runs.machine import Change, Machine
 from trivet.runs.options import Options
@@ -160,11 +160,6 @@ def concluded(
         "history": [_change_to_json(change) for change in machine.history],
         "usage": {"units": len(machine.results), "done": machine.done, "failed": machine.failed, **usage(outcomes)},
     }
-
-
-def iso(seconds: float) -> str:
-    """Seconds since the epoch as ISO 8601 text in UTC, to the millisecond."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _change_to_json(change: Change) -> Record:

@@ -162,7 +162,7 @@ def _placed(sources: list[Source], python: str | None) -> list[Source]:
     """The sources of files, in the environment that was named for what they describe."""
     if python is None:
         return sources
-    from trivet.runs.packages import prefix_of
+    from trivet.packages.manifests import prefix_of
 
     return [replace(source, prefix=prefix_of(python)) for source in sources]
 
@@ -186,7 +186,7 @@ def _bundle(target: str) -> Source:
 
 
 def _wheel(target: str) -> list[Source]:
-    from trivet.runs.packages import in_wheel
+    from trivet.packages.manifests import in_wheel
 
     return in_wheel(Path(target))
 
@@ -253,22 +253,22 @@ def _skipped(directory: str, name: str) -> bool:
 
 def _named(target: str, python: str | None) -> list[Source]:
     """A collected package, an installed one, or a container image."""
-    from trivet.runs import packages
+    from trivet.packages import manifests
 
     tried = ["a file or directory"]
     if python is None:
+        from trivet.packages import registered
         from trivet.records import home
-        from trivet.runs import registered
 
         # What was collected on purpose comes before what happens to be installed beside Trivet.
         sources = registered.named(home(), target)
         if sources is not None:
             return sources
-    if packages.is_name(target):
-        sources = packages.installed(target, python)
+    if manifests.is_name(target):
+        sources = manifests.installed(target, python)
         if sources is not None:
             return sources
-        tried.append(f"a package installed in {packages.prefix_of(python)}")
+        tried.append(f"a package installed in {manifests.prefix_of(python)}")
     try:
         # A single word is no image to be looked for in the whole world.
         return [in_image(target, remote=any(mark in target for mark in "/:@"))]

@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from trivet.engines import Engine, EngineError
+from trivet.packages import registered
 from trivet.records import home as default_home
 from trivet.records.directory import RunDirectory
-from trivet.runs import record, registered
+from trivet.runs import record
 from trivet.runs.driver import Driver
 from trivet.runs.driving import stopped_by_signals
 from trivet.runs.options import Options

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trivet.runs.record import iso
+from trivet.records.codec import iso
 from trivet.tasks.problem import Problem
 from trivet.workflows.events import Selected
 from trivet.workflows.reporting import JobResult

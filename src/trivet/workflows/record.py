@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from trivet.records import UnreadableError, directory
-from trivet.runs.record import asked_from, iso, options_from_json, task_from_json, task_to_json
+from trivet.records.codec import iso
+from trivet.runs.record import asked_from, options_from_json, task_from_json, task_to_json
 from trivet.tasks.states import Reason, RunState
 from trivet.tasks.values import from_json, to_json
 from trivet.workflows.machine import JobMachine

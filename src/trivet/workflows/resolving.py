@@ -15,9 +15,9 @@ from trivet.contracts.fractal.manifest import METADATA, PARALLEL, PARTS, V1, ent
 from trivet.contracts.fractal.versions import newest_first
 from trivet.contracts.fractal.workflows import Entry, WorkflowFile
 from trivet.contracts.source import Source
+from trivet.packages import manifests, registered
 from trivet.records import UnreadableError
 from trivet.records import packages as collected
-from trivet.runs import packages, registered
 from trivet.tasks.document import Document
 from trivet.tasks.problem import Problem, ProblemsError, closest
 from trivet.tasks.values import Value
@@ -83,7 +83,7 @@ def resolve(file: WorkflowFile, home: Path, python: str | None = None) -> tuple[
     names no environment.
     """
     if python is not None:
-        packages.prefix_of(python)
+        manifests.prefix_of(python)
     shelf = Shelf(home, python)
     found, problems = [], list[Problem]()
     for index, entry in enumerate(file.entries):
@@ -215,10 +215,10 @@ def _collected(package: collected.PackageDirectory) -> _Offer:
 
 def _installed(name: str, python: str | None) -> Iterator[_Offer]:
     """A package that is merely installed in an environment; one without tasks is none."""
-    if not packages.is_name(name):
+    if not manifests.is_name(name):
         return
     try:
-        sources = packages.installed(name, python)
+        sources = manifests.installed(name, python)
     except ProblemsError:
         return
     if sources:

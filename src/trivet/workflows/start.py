@@ -11,13 +11,13 @@ from pathlib import Path
 
 from trivet.datasets.statuses import DONE, FAILED, STATUS, SUBMITTED
 from trivet.engines import EngineError
+from trivet.packages import registered
 from trivet.records import claims
 from trivet.records import home as default_home
 from trivet.records.claims import TakenError
 from trivet.records.datasets import DatasetDirectory
 from trivet.records.directory import JobDirectory
 from trivet.records.journal import NotOwnerError, last_owner
-from trivet.runs import registered
 from trivet.runs.driving import stopped_by_signals
 from trivet.runs.start import ENGINES, KUBERNETES, engine_for
 from trivet.tasks.problem import Problem, ProblemsError, has_errors

@@ -13,7 +13,7 @@ import pytest
 from trivet.contracts import fractal
 from trivet.contracts.fractal.upgrading import modern, write
 from trivet.contracts.source import Source
-from trivet.runs.packages import in_wheel
+from trivet.packages.manifests import in_wheel
 from trivet.tasks.document import Document
 from trivet.tasks.problem import ProblemsError, has_errors
 

@@ -16,7 +16,7 @@ from trivet.contracts import fractal
 from trivet.contracts.fractal.lint import check, lint
 from trivet.contracts.fractal.lint.files import in_directory
 from trivet.contracts.source import load
-from trivet.runs.packages import in_wheel
+from trivet.packages.manifests import in_wheel
 from trivet.tasks.problem import Problem
 
 BOOLEAN = {"type": "boolean"}

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from trivet.contracts import examine, fractal
+from trivet.packages import installer
+from trivet.packages.collecting import Collected
+from trivet.packages.installer import InstallerError
+from trivet.packages.keeping import deactivate, reactivate
+from trivet.packages.registered import listing, named, sources
 from trivet.records.packages import every, find
-from trivet.runs import installer
-from trivet.runs.collecting import Collected
-from trivet.runs.installer import InstallerError
-from trivet.runs.keeping import deactivate, reactivate
-from trivet.runs.registered import listing, named, sources
 from trivet.tasks.problem import ProblemsError
 
 from .conftest import ECHO, MANIFEST, make_project, make_wheel

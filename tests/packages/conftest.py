@@ -15,9 +15,9 @@ from zipfile import ZipFile
 
 import pytest
 
-from trivet.runs.collecting import Collected, collect
-from trivet.runs.installer import located
-from trivet.runs.wanted import Wanted
+from trivet.packages.collecting import Collected, collect
+from trivet.packages.installer import located
+from trivet.packages.wanted import Wanted
 
 SCRIPT = """\
 import argparse, json, os, sys

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trivet.packages.custom import COMMAND, CUSTOM
+from trivet.packages.installer import Say, Uv
 from trivet.records.packages import PackageDirectory, workshop
-from trivet.runs.custom import COMMAND, CUSTOM
-from trivet.runs.installer import Say, Uv
 from trivet.tasks.problem import Problem, ProblemsError
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from trivet.contracts import examine, fractal
+from trivet.packages.collecting import Collected
+from trivet.packages.custom import Single, collect_command, collect_custom, commands_for
+from trivet.packages.keeping import deactivate
+from trivet.packages.registered import listing, sources
 from trivet.records.packages import every, find
-from trivet.runs.collecting import Collected
-from trivet.runs.custom import Single, collect_command, collect_custom, commands_for
-from trivet.runs.keeping import deactivate
-from trivet.runs.registered import listing, sources
 from trivet.tasks.call import bind
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.task import Task

@@ -16,10 +16,10 @@ from trivet.contracts.fractal.environment import identity
 from trivet.contracts.fractal.manifest import METADATA
 from trivet.contracts.fractal.naming import parse_wheel_name
 from trivet.contracts.source import Source
+from trivet.packages import manifests
+from trivet.packages.installer import InstallerError, Say, Uv
+from trivet.packages.wanted import DIRECTORY, WHEEL, Wanted, exact_version, understood
 from trivet.records.packages import FORMAT, PackageDirectory, find, normal, put, workshop
-from trivet.runs import packages
-from trivet.runs.installer import InstallerError, Say, Uv
-from trivet.runs.wanted import DIRECTORY, WHEEL, Wanted, exact_version, understood
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 
 
@@ -96,7 +96,7 @@ def collect(wanted: Wanted, home: Path, say: Say) -> Collected:
 
 def registered(home: Path, made: Path, record: dict[str, Any]) -> tuple[PackageDirectory, bool]:
     """Write the record of a package that was made, and put it in its place; False when somebody was faster."""
-    from trivet.runs.record import iso
+    from trivet.records.codec import iso
 
     PackageDirectory(made).write({**record, "active": True, "created": iso(time.time())})
     try:
@@ -118,7 +118,7 @@ def _wheel(uv: Uv, wanted: Wanted, origin: str, made: Path, python: str) -> Path
         return Path(shutil.copy(given, made))
     uv.say(f"building {given.name}")
     built = uv.build(given, made, python)
-    packages.in_wheel(built)
+    manifests.in_wheel(built)
     return built
 
 
@@ -134,7 +134,7 @@ def _lock(uv: Uv, wanted: Wanted, lines: Sequence[str], made: Path) -> str:
 def _documents(name: str, made: Path) -> tuple[list[Source], tuple[Problem, ...]]:
     """The manifests of what was installed, all executables there. Raises ProblemsError."""
     try:
-        sources = packages.installed(name, str(made / "venv"))
+        sources = manifests.installed(name, str(made / "venv"))
     except ProblemsError as error:
         raise ProblemsError(replace(problem, file="") for problem in error.problems) from None
     assert sources is not None  # noqa: S101 (uv has just installed it)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trivet.runs.installer import located
+from trivet.packages.installer import located
 
 from .conftest import ECHO, MANIFEST, make_project, make_wheel
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trivet.runs.packages import installed
+from trivet.packages.manifests import installed
 from trivet.runs.sources import find
 
 MANIFEST = "__FRACTAL_MANIFEST__.json"

@@ -16,10 +16,10 @@ from trivet.contracts import examine
 from trivet.contracts.fractal.commands import faults, words
 from trivet.contracts.fractal.manifest import FILE_NAME, IDENTITY, NON_PARALLEL, PARALLEL, PARTS
 from trivet.contracts.source import Source, load
+from trivet.packages.collecting import Collected, registered
+from trivet.packages.manifests import environment_of
+from trivet.packages.registered import identity_of
 from trivet.records.packages import FORMAT, every, is_version, normal, workshop
-from trivet.runs.collecting import Collected, registered
-from trivet.runs.packages import environment_of
-from trivet.runs.registered import identity_of
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
 
 CUSTOM, COMMAND = "custom", "command"

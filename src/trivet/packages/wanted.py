@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trivet.contracts.fractal.naming import parse_wheel_name
-from trivet.runs import packages
+from trivet.packages import manifests
 from trivet.tasks.problem import Problem, ProblemsError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def understood(wanted: Wanted) -> tuple[str, Requirement | None]:
     from packaging.requirements import InvalidRequirement, Requirement
 
     text = wanted.package
-    bad = [name for name in (*wanted.before, *wanted.after, *wanted.extras) if not packages.is_name(name)]
+    bad = [name for name in (*wanted.before, *wanted.after, *wanted.extras) if not manifests.is_name(name)]
     problems = [Problem("P003", f"{name!r} is no name of a package or an extra") for name in bad]
     is_directory = os.path.isdir(text)  # noqa: PTH112 (never raises)
     if wanted.editable and not is_directory:
@@ -87,7 +87,7 @@ def _wheel_faults(path: Path) -> Iterator[Problem]:
         yield Problem("P003", str(error), file=str(path))
         return
     try:
-        packages.in_wheel(path)
+        manifests.in_wheel(path)
     except ProblemsError as error:
         yield from error.problems
 

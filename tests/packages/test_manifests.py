@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trivet.runs.packages import in_wheel, installed, is_name, prefix_of
+from trivet.packages.manifests import in_wheel, installed, is_name, prefix_of
 from trivet.runs.sources import find
 from trivet.tasks.problem import ProblemsError
 
