@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, CommandLine
+from .conftest import ROOT, CommandLine, eventually
 
 pytestmark = [pytest.mark.slurm, pytest.mark.usefixtures("slurm"), pytest.mark.timeout(600)]
 
@@ -163,6 +163,8 @@ def test_a_job_that_waits_says_why_and_what_comes_first(trivet: CommandLine, sit
         ]
         others.append(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
     try:
+        running = ["squeue", "-h", "--states=RUNNING", f"--jobs={others[0]}"]
+        eventually(lambda: subprocess.run(running, capture_output=True, check=True).stdout, "one of them runs")
         driver = trivet.start("run", task, "n=1", "n=2", "--each", "n", "--engine", "slurm", "--site", str(site))
         assert driver.stderr is not None
         words = next(line for line in driver.stderr if "come" in line)
