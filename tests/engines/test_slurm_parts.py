@@ -651,6 +651,14 @@ def test_a_fault_of_the_engine_ends_what_waits_and_whatever_comes_later(
     assert "RuntimeError" in capsys.readouterr().err
 
 
+def test_a_python_that_is_too_old_says_so(tmp_path: Path) -> None:
+    path = str(ship(tmp_path))
+    text = f"import runpy, sys; sys.version_info = (3, 6, 8); runpy.run_path({path!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, "Python 3.9 or later is needed on the nodes" in done.stderr) == (1, True)
+    assert "Traceback" not in done.stderr
+
+
 def test_a_directory_that_slurm_can_not_write_to(tmp_path: Path) -> None:
     engine = SlurmEngine(tmp_path / "a\\b", site(), commands=Commands(Answers()))
     with pytest.raises(EngineError, match="backslash"):
