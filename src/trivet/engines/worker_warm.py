@@ -39,6 +39,9 @@ KEPT: list[Any] = []
 """Libraries that the end of a unit leaves alone, first by name; it contains itself, so nobody takes it apart either."""
 KEPT.append(KEPT)
 
+OWN = {"getpid": "its process's number", "urandom": "random bytes"}
+"""What each process has of its own, by the function of `os` that tells it."""
+
 LATER = {"argparse": ("locale", "shutil"), "skimage.measure": ("skimage.measure._regionprops",)}
 """What modules import only when they are used, as most scripts do that have them."""
 
@@ -48,19 +51,23 @@ class Cold(Exception):
 
 
 class Watch:
-    """Notes what imports do that a unit would do again: files they write, and whether they ask where they are.
+    """Notes what imports do that a unit would do again: files they write, and whether they ask where they are; of the
+    script's own modules also whether they ask for what each process has of its own.
 
     An audit hook can't be taken away, so ``on`` says whether it still looks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, script: str) -> None:
         self.on = True
         self.written: set[str] = set()
-        self.asked_where = ""
+        self.asked_where = self.asked_own = ""
         self.numpy_state: object = None
-        self.real = {name: getattr(os, name) for name in ("getcwd", "getcwdb")}
+        self.libraries = Libraries(script)
+        self.real = {name: getattr(os, name) for name in ("getcwd", "getcwdb", "getpid", "urandom")}
         for name, function in self.real.items():
-            setattr(os, name, self.where(function))
+            watched = self.where(function) if name.startswith("getcwd") else self.own(function, OWN[name])
+            setattr(os, name, watched)
+        random._urandom = os.urandom  # type: ignore[attr-defined]  # numpy's generators begin with it
         sys.addaudithook(self.note)
 
     def note(self, event: str, args: tuple[Any, ...]) -> None:
@@ -93,10 +100,26 @@ class Watch:
 
         return asked
 
+    def own(self, real: Any, what: str) -> Any:
+        def asked(*args: Any) -> Any:
+            if self.on:
+                self.note_own(sys._getframe(1), what)
+            return real(*args)
+
+        return asked
+
+    def note_own(self, frame: Any, what: str) -> None:
+        """Note it if the module that is being imported is the script's own; libraries know of forks."""
+        while frame is not None and frame.f_code.co_name != "<module>":
+            frame = frame.f_back
+        if frame is not None and frame.f_code.co_filename not in self.libraries:
+            self.asked_own = self.asked_own or "%s asks for %s" % (frame.f_globals.get("__name__"), what)
+
     def end(self) -> None:
         self.on = False
         for name, function in self.real.items():
             setattr(os, name, function)
+        random._urandom = os.urandom  # type: ignore[attr-defined]
 
     def judge(self) -> None:
         """Raises Cold. Compiled modules, which are written once, and files that are gone again do not count."""
@@ -107,8 +130,47 @@ class Watch:
                 raise Cold("its imports write %s" % path)
         if self.asked_where:
             raise Cold("%s asks for the working directory when it is imported" % self.asked_where)
+        if self.asked_own:
+            raise Cold("%s when it is imported" % self.asked_own)
         if numpy_state() != self.numpy_state and self.numpy_state is not None:
             raise Cold("its imports use the random numbers of numpy")
+
+
+class Libraries:
+    """The files that are not the script's own: Python's, and those of other packages than its own."""
+
+    def __init__(self, script: str) -> None:
+        installed, mark, path = script.rpartition("-packages/")
+        self.own = installed + mark + path.partition("/")[0] + "/" if mark else ""
+        self.python = os.path.join(os.path.dirname(os.__file__), "")
+
+    def __contains__(self, path: str) -> bool:
+        if self.own and path.startswith(self.own):
+            return False
+        return "-packages/" in path or path.startswith((self.python, "<frozen "))
+
+
+class Arguments(list):  # type: ignore[type-arg]
+    """The arguments, which tell who looks at them."""
+
+    watch: Watch
+
+    def __getitem__(self, key: Any) -> Any:
+        if key != 0:
+            self.watch.note_own(sys._getframe(1), "its arguments")
+        return list.__getitem__(self, key)
+
+    def __iter__(self) -> Any:
+        self.watch.note_own(sys._getframe(1), "its arguments")
+        return list.__iter__(self)
+
+    def __contains__(self, one: object) -> bool:
+        self.watch.note_own(sys._getframe(1), "its arguments")
+        return list.__contains__(self, one)
+
+    def __len__(self) -> int:
+        self.watch.note_own(sys._getframe(1), "its arguments")
+        return list.__len__(self)
 
 
 def numpy_state() -> object:
@@ -209,10 +271,11 @@ def threads() -> set[str]:
 def prepare(script: str) -> None:
     """Import ahead, and make sure that nobody can tell. Raises Cold."""
     main, path = MODULES["__main__"], list(sys.path)
-    state, files, arguments = random.getstate(), descriptors(), list(sys.argv)
-    watch = Watch()
+    state, files, arguments = random.getstate(), descriptors(), sys.argv
+    watch = Watch(script)
     main.__file__ = script
-    sys.argv[:] = [script]
+    sys.argv = Arguments([script])
+    sys.argv.watch = watch
     if not getattr(sys.flags, "safe_path", False):
         sys.path.insert(0, os.path.dirname(os.path.realpath(script)))
     inserted = list(sys.path)
@@ -227,7 +290,9 @@ def prepare(script: str) -> None:
     if sys.path != inserted:
         raise Cold("its imports change sys.path")
     sys.path[:] = path
-    sys.argv[:] = arguments
+    if sys.getrefcount(sys.argv) > 2:
+        raise Cold("its imports keep the arguments")
+    sys.argv = arguments
     del main.__file__
     watch.judge()
     if random.getstate() != state:
