@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 
 import yaml
 
@@ -26,6 +27,11 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
+def print_documents(documents: Sequence[rehearsal.Document]) -> None:
+    """Print plain data as YAML documents."""
+    yaml.dump_all(documents, sys.stdout, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+
 def show(call: Call, options: Options, as_json: bool, show_secrets: bool) -> int:
     """Print what would be started for every unit: YAML documents, or one JSON list (for Kubernetes, a ``List``).
 
@@ -41,7 +47,7 @@ def show(call: Call, options: Options, as_json: bool, show_secrets: bool) -> int
     elif as_json:
         print(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        yaml.dump_all(documents, sys.stdout, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+        print_documents(documents)
     if any(document["kind"] == "Secret" for document in documents) and not show_secrets:
         print("passwords are shown as ***; --show-secrets shows them", file=sys.stderr)
     return 0

@@ -145,8 +145,15 @@ def _rehearse(planned: Plan, as_json: bool) -> int:
 
     from trivet.cli.reporting import problem_json
     from trivet.cli.tables import print_table
+    from trivet.runs.start import SLURM
     from trivet.tasks.problem import has_errors
 
+    arrays = []
+    if planned.asked.options.engine == SLURM and not has_errors(planned.problems):
+        from trivet.records import home
+        from trivet.workflows import preflight
+
+        arrays = list(preflight.arrays(planned.asked, planned.rows, str(home() / "jobs/dry-run")))
     if as_json:
         data = {
             "workflow": planned.file.name,
@@ -156,6 +163,7 @@ def _rehearse(planned: Plan, as_json: bool) -> int:
             "attribute_filters": {name: list(values) for name, values in planned.asked.attribute_filters.items()},
             "steps": [asdict(row) for row in planned.rows],
             "problems": [problem_json(problem) for problem in planned.problems],
+            **({"arrays": arrays} if arrays else {}),
         }
         print(json.dumps(data, indent=2, ensure_ascii=False))
     else:
@@ -171,6 +179,11 @@ def _rehearse(planned: Plan, as_json: bool) -> int:
         ]
         if cells:
             print_table(("STEP", "NAME", "TYPE", "IMAGES", "CHOSEN BY"), cells)
+        if arrays:
+            from trivet.cli.dry_run import print_documents
+
+            print()
+            print_documents(arrays)
         _tell(planned.problems)
     return 1 if has_errors(planned.problems) else 0
 

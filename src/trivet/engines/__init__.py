@@ -79,8 +79,8 @@ class Engine(Protocol):
     """A place where attempts are started.
 
     Methods return at once; what happens arrives on ``events`` in lists, in order for each attempt: Accepted, then
-    Started (unless it never ran), then Ended exactly once; any number of Waiting between. An attempt is started at most once
-    however often it is submitted: a name that is known is adopted.
+    Started (unless it never ran), then Ended exactly once; any number of Waiting between. An attempt is started at most
+    once however often it is submitted: a name that is known is adopted.
     """
 
     name: str

@@ -14,11 +14,12 @@ from trivet.contracts.folding import value_of
 from trivet.engines import Attempt, Engine, EngineError
 from trivet.engines.slurm import check as checks
 from trivet.engines.slurm.check import check, unreachable
-from trivet.engines.slurm.cluster import USUAL
+from trivet.engines.slurm.cluster import USUAL, Cluster
 from trivet.engines.slurm.commands import SlurmError
 from trivet.engines.slurm.engine import SlurmEngine
 from trivet.engines.slurm.grouping import groups
 from trivet.engines.slurm.script import script
+from trivet.engines.slurm.site import Site
 from trivet.runs.options import Options
 from trivet.runs.reaching import ABSENT, UNUSABLE, Reach, connected, reach, unusable
 from trivet.tasks.call import Call
@@ -71,8 +72,11 @@ def problems(call: Call, options: Options) -> list[Problem]:
         return [Problem(UNUSABLE, f"what a job would be can't be tried out: {error}")]
 
 
-def objections(wanted: Sequence[tuple[Invocation, int]], options: Options) -> list[list[Problem]]:
-    """What is wrong with kinds of units on the cluster, so many of each, before a job has any of them.
+def objections(
+    wanted: Sequence[tuple[Invocation, int]], options: Options, programs: Sequence[Sequence[str]] = ()
+) -> list[list[Problem]]:
+    """What is wrong with kinds of units on the cluster, so many of each, before a job has any of them; ``programs`` are
+    the absolute paths of what each kind starts.
 
     Raises ProblemsError where the cluster can't be asked.
     """
@@ -82,10 +86,25 @@ def objections(wanted: Sequence[tuple[Invocation, int]], options: Options) -> li
     except SlurmError as error:
         raise ProblemsError([unreachable(error)]) from None
     found = []
-    for invocation, count in wanted:
-        attempts = [Attempt(f"dry-run/{n}/1", options.applied(invocation)) for n in range(count)]
+    for attempts in _kinds(wanted, options):
         found.append(checks.objections(reached.site, attempts, reached.commands, cluster, options.slots))
+    if reached.runner is not None:
+        try:
+            absent = reached.absent(path for paths in programs for path in paths)
+        except SlurmError as error:
+            raise ProblemsError([unusable(error)]) from None
+        for problems, paths in zip(found, programs, strict=True):
+            problems += (_no_program(absent[path], reached) for path in paths if path in absent)
     return found
+
+
+def absent(paths: Sequence[str], options: Options) -> list[str]:
+    """Which of some absolute paths a cluster that is elsewhere does not have; none where it can't be asked, which is
+    for others to tell."""
+    try:
+        return list(connected(options).absent(paths))
+    except (ProblemsError, SlurmError):
+        return []
 
 
 def rehearsed(attempts: Sequence[Attempt], options: Options, place: str) -> list[dict[str, Any]]:
@@ -94,11 +113,33 @@ def rehearsed(attempts: Sequence[Attempt], options: Options, place: str) -> list
     Raises ProblemsError.
     """
     reached = reach(options)
-    configured = reached.site
+    return _arrays(attempts, reached.site, _known(reached), options, place)
+
+
+def rehearsed_kinds(
+    wanted: Sequence[tuple[Invocation, int]], options: Options, place: str
+) -> list[list[dict[str, Any]]]:
+    """The same for kinds of units, so many of each. Raises ProblemsError."""
+    reached = reach(options)
+    cluster = _known(reached)
+    return [_arrays(attempts, reached.site, cluster, options, place) for attempts in _kinds(wanted, options)]
+
+
+def _kinds(wanted: Sequence[tuple[Invocation, int]], options: Options) -> Iterator[list[Attempt]]:
+    for invocation, count in wanted:
+        yield [Attempt(f"dry-run/{n}/1", options.applied(invocation)) for n in range(count)]
+
+
+def _known(reached: Reach) -> Cluster:
     try:
-        cluster = reached.commands.cluster()
+        return reached.commands.cluster()
     except SlurmError:
-        cluster = USUAL
+        return USUAL
+
+
+def _arrays(
+    attempts: Sequence[Attempt], configured: Site, cluster: Cluster, options: Options, place: str
+) -> list[dict[str, Any]]:
     found: list[Problem] = []
     arrays: list[dict[str, Any]] = []
     for _, group in groups(configured, attempts, options.slots, cluster):
@@ -128,11 +169,20 @@ def _not_there(call: Call, attempts: Sequence[Attempt], cluster: Reach) -> Itera
     are the cluster's own. Raises SlurmError."""
     host = cluster.site.host
     programs = [] if isinstance(call.task.program, ContainerImage) else list(_programs(attempts))
-    for path in cluster.absent(iter(programs)):
-        hint = "say in `paths` of the site's configuration where the cluster has it"
-        yield Problem(ABSENT, f"there is no {path} on {host}", hint=hint)
-    for path in cluster.absent(_data(call)):
-        yield Problem(ABSENT, f"there are no data at {path} on {host}", hint="paths of OME-Zarr data are the cluster's")
+    data = list(_data(call))
+    absent = cluster.absent([*programs, *data])
+    for path in dict.fromkeys(programs):
+        if path in absent:
+            yield _no_program(absent[path], cluster)
+    for path in dict.fromkeys(data):
+        if path in absent:
+            message = f"there are no data at {absent[path]} on {host}"
+            yield Problem(ABSENT, message, hint="paths of OME-Zarr data are the cluster's")
+
+
+def _no_program(path: str, cluster: Reach) -> Problem:
+    hint = "say in `paths` of the site's configuration where the cluster has it"
+    return Problem(ABSENT, f"there is no {path} on {cluster.site.host}", hint=hint)
 
 
 def _programs(attempts: Sequence[Attempt]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,15 +48,18 @@ class Reach:
         mirror = Mirror(directory, self.runner, home() / "cache", self.site.paths.items())
         return mirror, FarPrograms(directory, mirror)
 
-    def absent(self, paths: Iterator[str]) -> list[str]:
-        """Absolute paths of which the cluster has nothing, as it calls them. Raises SlurmError."""
+    def absent(self, paths: Iterable[str]) -> dict[str, str]:
+        """Absolute paths of which the cluster has nothing, each with what it is called there; asked by one command.
+        Raises SlurmError."""
         assert self.runner is not None  # noqa: S101 (asked by the caller)
         there = PathMap(tuple(self.site.paths.items())).there
-        named = dict.fromkeys(there(path) for path in paths)
+        named = {path: there(path) for path in paths if "\n" not in path}
         if not named:
-            return []
-        text = "".join(f"{path}\n" for path in named if "\n" not in path)
-        return self.runner.say(["sh", "-c", _ABSENT], text.encode()).splitlines()
+            return {}
+        text = "".join(f"{path}\n" for path in dict.fromkeys(named.values()))
+        said = self.runner.say(["sh", "-c", _ABSENT], text.encode(errors="surrogateescape"))
+        lacking = set(said.split("\n"))
+        return {path: name for path, name in named.items() if name in lacking}
 
 
 def reach(options: Options, directory: Path | None = None) -> Reach:

@@ -21,7 +21,7 @@ from trivet.tasks.problem import Problem, ProblemsError, Severity
 from trivet.tasks.quantities import format_memory
 from trivet.tasks.work import Invocation
 from trivet.workflows.arguments import REFUSED, faults
-from trivet.workflows.resolving import Found
+from trivet.workflows.resolving import Found, Part
 from trivet.workflows.selection import Asked, Row, select
 
 INACTIVE, STRICT, META, UNUSED, DISK, DIRECTORY = "W024", "W034", "W036", "W043", "W047", "W049"
@@ -47,6 +47,10 @@ def look(asked: Asked, home: Path, dataset: str) -> Preflight:
     """Look at everything (Fractal, checks before a run). ``dataset`` is the name of the job's own, existing or not."""
     chosen = asked.found[asked.first : asked.last + 1]
     problems = of_tasks(chosen, asked.options, asked.validate)
+    if _elsewhere(asked.options):
+        from trivet.runs.on_slurm import absent
+
+        asked = replace(asked, absent=lambda urls: absent(urls, asked.options))
     rows, more = select(asked)
     problems += more
     problems += _engine(chosen, rows, asked.options)
@@ -136,19 +140,57 @@ def _engine(chosen: Sequence[Found], rows: Sequence[Row], options: Options) -> I
         return
     from trivet.runs.on_slurm import objections
 
-    first = rows[0].images if rows and rows[0].exact and rows[0].kind == PARALLEL else None
-    counts = [first or 1, *(1 for _ in chosen[1:])]  # who knows how many units later steps have
-    parts = [(found, part, count) for found, count in zip(chosen, counts, strict=True) for part in found.parts]
-    wanted = [(_like(found, part.meta), count) for found, part, count in parts]
+    kinds = [(found, part) for found in chosen for part in found.parts]
     try:
-        answers = objections(wanted, options)
+        answers = objections(_wanted(chosen, rows), options, [_paths(found, part) for found, part in kinds])
     except ProblemsError as error:
         yield from error.problems
         return
-    for (found, part, _), problems in zip(parts, answers, strict=True):
+    for (found, part), problems in zip(kinds, answers, strict=True):
         for problem in problems:
             path = (*found.path, f"meta{part.suffix}", *problem.path)
             yield replace(problem, message=f"{found.step.name}: {problem.message}", path=path)
+
+
+def arrays(asked: Asked, rows: Sequence[Row], place: str) -> Iterator[dict[str, Any]]:
+    """The arrays of jobs that a cluster would be given for each part of each step, as plain data; ``place`` stands for
+    the job's directory. Later steps may turn out to have more units. Raises ProblemsError."""
+    from trivet.runs.on_slurm import rehearsed_kinds
+
+    chosen = asked.found[asked.first : asked.last + 1]
+    wanted = _wanted(chosen, rows)
+    kinds = [(order, found, part) for order, found in enumerate(chosen, asked.first) for part in found.parts]
+    for (order, found, part), (_, units), made in zip(
+        kinds, wanted, rehearsed_kinds(wanted, asked.options, place), strict=True
+    ):
+        for one in made:
+            yield {
+                "kind": "Array",
+                "step": order,
+                "name": found.step.name,
+                "part": part.suffix.removeprefix("_") or None,
+                "units": units,
+                "jobs": len(one["jobs"]),
+                "script": one["script"],
+            }
+
+
+def _wanted(chosen: Sequence[Found], rows: Sequence[Row]) -> list[tuple[Invocation, int]]:
+    """What is like the units of each part of each step, and how many there are at least."""
+    first = rows[0].images if rows and rows[0].exact and rows[0].kind == PARALLEL else None
+    counts = [first or 1, *(1 for _ in chosen[1:])]  # who knows how many units later steps have
+    return [
+        (_like(found, part.meta), count) for found, count in zip(chosen, counts, strict=True) for part in found.parts
+    ]
+
+
+def _paths(found: Found, part: Part) -> list[str]:
+    """The programs and scripts of a part, as this machine calls them; what is wrong with them is told elsewhere."""
+    try:
+        command = commands.command_of(found.step.task.document, found.declared, part.suffix)
+    except ProblemsError:
+        return []
+    return [word for word in command if word.startswith("/")]
 
 
 def _like(found: Found, meta: Mapping[str, Any]) -> Invocation:
@@ -173,13 +215,15 @@ def _occupied(dataset: Path) -> Iterator[Problem]:
 
 
 def _elsewhere(options: Options) -> bool:
+    if options.engine != SLURM:
+        return False
     from trivet.runs.reaching import elsewhere
 
     return elsewhere(options)
 
 
 def _places(asked: Asked) -> Iterator[Problem]:
-    if not asked.zarr_dir.startswith("/") or (asked.options.engine == "slurm" and _elsewhere(asked.options)):
+    if not asked.zarr_dir.startswith("/") or _elsewhere(asked.options):
         return
     place = Path(asked.zarr_dir)
     while not place.exists() and place != place.parent:

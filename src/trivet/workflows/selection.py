@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ class Asked:
     """A job that is to be looked at: steps ``first`` to ``last`` of a workflow whose tasks were found, on images.
 
     ``processed`` holds the status of images for the step before the first, ``statuses`` for the first. ``dataset`` is
-    the directory of the dataset, None for one that is still to be made.
+    the directory of the dataset, None for one that is still to be made. ``absent`` says which of some images are not
+    on the cluster, where they are elsewhere (None: they are here).
     """
 
     found: Sequence[Found]
@@ -49,6 +50,7 @@ class Asked:
     statuses: Mapping[str, str] = field(default_factory=dict)
     processed: Mapping[str, str] | None = None
     dataset: Path | None = None
+    absent: Callable[[Sequence[str]], Sequence[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +179,11 @@ def _of_first(
         )
     local = [image.zarr_url for image in selected if image.zarr_url.startswith("/")]
     local = local[:: -(-len(local) // LOOKED_AT) or 1]
-    absent = [url for url in local if not os.path.isdir(url)]  # noqa: PTH112
+    absent = (asked.absent or _not_here)(local)
     if absent:
+        there = "there" if asked.absent is None else "on the cluster"
         number = len(selected) if len(local) == len(selected) else f"{len(local)} looked-at"
-        message = f"{found.step.name}: {len(absent)} of {number} images are not there: {_some(absent)}"
+        message = f"{found.step.name}: {len(absent)} of {number} images are not {there}: {_some(absent)}"
         yield Problem(MISSING, message, "warning", "trivet dataset remove takes them out of the list", path=found.path)
     if asked.processed is not None:
         left = [image.zarr_url for image in selected if asked.processed.get(image.zarr_url) != DONE]
@@ -190,6 +193,10 @@ def _of_first(
                 f"{len(left)} of {len(selected)} images were not processed by the step before, {before}: {_some(left)}"
             )
             yield Problem(UNPROCESSED, message, "warning", f"begin with it: --first {asked.first - 1}", path=found.path)
+
+
+def _not_here(urls: Sequence[str]) -> list[str]:
+    return [url for url in urls if not os.path.isdir(url)]  # noqa: PTH112
 
 
 def _empty(asked: Asked, found: Found, wanted: TypeFilters, images: ImageList) -> Problem:
