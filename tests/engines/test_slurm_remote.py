@@ -19,7 +19,7 @@ import pytest
 from trivet.engines import Attempt, Ended, Engine
 from trivet.engines.slurm.commands import Commands, SlurmError
 from trivet.engines.slurm.engine import SlurmEngine
-from trivet.engines.slurm.remote import transfer
+from trivet.engines.slurm.remote import removing, transfer
 from trivet.engines.slurm.remote.connection import Connection, UnreachableError
 from trivet.engines.slurm.remote.inputs import Inputs
 from trivet.engines.slurm.remote.login import Runner
@@ -387,3 +387,37 @@ class TestFarEngine(EngineTests):
 
     def invocation(self, *argv: str, **fields: Any) -> Invocation:
         return Invocation(Environment(), argv, **fields)
+
+
+def test_what_comes_back_comes_once_whatever_links_and_modes_it_has(far: FarCluster, way: str, tmp_path: Path) -> None:
+    there = far.place / "left"
+    shutil.rmtree(there, ignore_errors=True)
+    (there / "out/locked/deep").mkdir(parents=True)
+    (there / "out/locked/deep/é x").write_text("1")
+    (there / "out/elsewhere").symlink_to("/etc/passwd")
+    for path in (there, *there.rglob("*")):
+        if not path.is_symlink():
+            shutil.chown(path, far.user)
+    for name in ("out/locked/deep", "out/locked"):
+        (there / name).chmod(0o500)
+    runner = Runner(Connection("cluster"), "project")
+    brought = transfer.Transfer(runner.connection, runner.login.rsync)
+    for _ in range(2):  # and again, when the first time was not noted any more
+        brought.down(str(there), ["out", "out/elsewhere", "out/locked", "gone"], tmp_path)
+    assert (tmp_path / "out/locked/deep/é x").read_text() == "1"
+    assert str((tmp_path / "out/elsewhere").readlink()) == "/etc/passwd"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(transfer.PLACE)] == []
+    (tmp_path / "locked").mkdir()
+    runner = Runner(runner.connection, str(there / "out"), tmp_path / "locked")
+    assert runner.login.folder == str(there / "out")
+    removing.remove(tmp_path / "locked")  # as a run of that name
+    assert not (there / "out/locked").exists()
+
+
+def test_an_archive_that_can_not_be_taken_is_no_lost_connection(
+    far: FarCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "_PACK", "cat >/dev/null; echo no archive")
+    with pytest.raises(SlurmError) as told:
+        transfer.Transfer(Connection("cluster"), None).down("/", ["etc"], tmp_path)
+    assert not told.value.passing

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from trivet.engines.slurm.remote.login import Runner
 
-_REMOVE = 'cd -- "$1" && rm -rf -- "./$2"'
+# Tasks may have made directories that their owner can't change.
+_REMOVE = 'cd -- "$1" && { rm -rf -- "./$2" 2>/dev/null || { chmod -R u+rwx "./$2"; rm -rf -- "./$2"; }; }'
 
 
 def place_of(directory: Path) -> str | None:

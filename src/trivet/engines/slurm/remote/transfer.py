@@ -59,6 +59,7 @@ class Transfer:
         passed over."""
         if not names:
             return
+        names = list(_outermost(names))
         if self.rsync is not None:
             self._rsync(names, ["-rlpt", "--ignore-missing-args", f"{self._connection.host}:{source}/", f"{root}/"])
         else:
@@ -107,21 +108,26 @@ class Transfer:
             with self._connection.started(["sh", "-c", _PACK, "sh", source], given) as process:
                 stream = cast("IO[bytes]", process.stdout)
                 _, err = None, _Listener(cast("IO[bytes]", process.stderr))
-                torn = False
+                torn = ""
                 try:
                     while (line := stream.readline()) != READY and line:
                         pass
                     with tarfile.open(fileobj=stream, mode="r|") as archive:
                         archive.extractall(place, filter="tar")
-                except tarfile.TarError:
-                    torn = True
+                except tarfile.FilterError as error:
+                    process.kill()
+                    raise SlurmError(f"{self._connection.host}: {error}", False) from None
+                except tarfile.TarError as error:
+                    torn = str(error) or "no archive came"
                 except OSError as error:
                     raise SlurmError(f"{error.filename or root}: {error.strerror or error}", False) from None
                 stream.read()
                 code = process.wait()
                 err.join()
-            if code != 0 or torn:
-                self._failed(code or LOST, err.said)
+            if code != 0:
+                self._failed(code, err.said)
+            if torn:  # the same would come again
+                raise SlurmError(f"{self._connection.host}: {torn}", False)
             _merge(Path(place), root)
 
     def _failed(self, code: int, err: bytes) -> None:
@@ -167,6 +173,15 @@ def expanded(root: Path, names: Iterable[str]) -> Iterator[str]:
             yield name
 
 
+def _outermost(names: Iterable[str]) -> Iterator[str]:
+    """Without names of what lies in a directory that is named, too: nothing comes twice."""
+    last: list[str] = []
+    for parts in sorted(name.rstrip("/").split("/") for name in names):
+        if not last or parts[: len(last)] != last:
+            last = parts
+            yield "/".join(parts)
+
+
 def has_rsync() -> bool:
     """Whether this machine has an rsync that is new enough."""
     if shutil.which("rsync") is None:
@@ -197,6 +212,9 @@ def _merge(place: Path, root: Path) -> None:
             target = root / Path(folder).relative_to(place)
             target.mkdir(parents=True, exist_ok=True)
             links = [name for name in inner if Path(folder, name).is_symlink()]
+            for name in inner:
+                if name not in links:  # nothing can be moved out of a directory that is read-only
+                    Path(folder, name).chmod(0o700)
             for name in [*files, *links]:
                 Path(folder, name).replace(target / name)
     except OSError as error:
