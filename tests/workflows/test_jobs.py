@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from trivet.records import claims, journal
 from trivet.records.directory import JobDirectory
 from trivet.records.journal import Journal, NotOwnerError
 from trivet.runs import events as runs
+from trivet.runs.machine import Wait
 from trivet.runs.options import Options
+from trivet.runs.performing import Performer
 from trivet.tasks.problem import ProblemsError
 from trivet.tasks.states import Reason, RunState
 from trivet.workflows import driver as driving
@@ -410,6 +413,22 @@ def test_a_unit_that_waits_to_be_started_again_is_started_by_the_next_driver(
     gate.touch()
     assert start.drive(job).state is RunState.FINISHED
     assert [unit.attempts for unit in history.units(job, 0)] == [2]
+
+
+def test_after_a_stop_nobody_tells_that_a_unit_is_started_again() -> None:
+    told: list[Any] = []
+    machine = SimpleNamespace(flying=(), stopped=None)
+    nothing: Any = None
+    progress: Any = SimpleNamespace(machine=machine)
+    performer = Performer(progress, nothing, nothing, told.append, lambda: None, nothing)
+    performer.perform(Wait(0, 0.0))
+    performer.look()
+    assert [event.unit for event in told] == [0]
+    performer.perform(Wait(1, 0.0))
+    machine.stopped = runs.Stopped(1.0, Reason.CANCELLED, "")
+    performer.look()
+    assert len(told) == 1
+    assert performer.due is None
 
 
 def test_ending_a_job_whose_driver_died_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

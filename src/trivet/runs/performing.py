@@ -194,6 +194,8 @@ class Performer:
 
     def look(self) -> None:
         """Tell of the units whose time has come to be started again."""
+        if self._progress.machine.stopped is not None:
+            self._alarms.clear()  # what such units gave is what counts
         while self._alarms and self._alarms[0][0] <= time.monotonic():
             self._tell(Again(time.time(), heapq.heappop(self._alarms)[1]))
 
