@@ -13,9 +13,9 @@ class Pace:
         self.interval = shortest
         self.due = 0.0
 
-    def looked(self, now: float) -> None:
-        """A look is over; the next is later than the one before was."""
-        self.due = now + self.interval
+    def looked(self, now: float, calls: int = 1) -> None:
+        """A look is over; the next is later than the one before was. One of several calls is as good as several."""
+        self.due = now + calls * self.interval
         self.interval = min(self.longest, self.interval * GROWTH)
 
     def hurry(self, now: float) -> None:

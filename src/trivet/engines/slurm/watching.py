@@ -27,7 +27,8 @@ SOON = 0.2
 
 class Watching:
     """``polls``: shortest and longest time between two looks at SLURM's list, in seconds. ``watched``: somebody wants
-    to know when jobs that wait may start, which takes one call more with each look, while one does."""
+    to know when jobs that wait may start, which takes one call more with each look, while one does; looks are rarer
+    then."""
 
     def __init__(
         self, commands: Commands, jobs: Jobs, telling: Telling, place: Place, polls: tuple[float, float]
@@ -37,6 +38,7 @@ class Watching:
         self._left: list[tuple[Job, Ended]] = []
         self._accounting: bool | None = None
         self.watched = False
+        self._calls = 1
 
     @property
     def due(self) -> float:
@@ -127,6 +129,7 @@ class Watching:
     def _look_at_list(self) -> bool:
         arrays = dict.fromkeys(job.submission.job for job in self._jobs if job.submission.job is not None)
         answered = True
+        self._calls = 1
         if arrays:
             try:
                 ended = self._sort(self._commands.jobs(arrays))
@@ -140,7 +143,7 @@ class Watching:
                 self._telling.out_of_sight(f"{message}; what runs goes on")
             else:
                 self._telling.in_sight()
-        self._list.looked(time.monotonic())
+        self._list.looked(time.monotonic(), self._calls)
         return answered
 
     def _sort(self, rows: Sequence[Row]) -> list[Job]:
@@ -184,6 +187,7 @@ class Watching:
         """What those that stand in line can expect, in words; nobody is asked if nobody listens."""
         if not (self.watched and arrays):
             return {}
+        self._calls += 1
         try:
             found = outlooks(arrays, self._commands.queue())
         except SlurmError:
