@@ -183,6 +183,16 @@ def test_a_workflow_whose_images_are_there(
     (trivet.cwd / "workflow.json").write_text(json.dumps({"name": "looking", "task_list": tasks}))
     data = far.home / "data"
     words = ["--zarr-dir", str(data), "--python", str(here)]
+    script = there / "lib"
+    script.rename(there / "away")
+    told = trivet("job", "run", "workflow.json", *words, *site, code=1)
+    assert f"S012 Make: there is no {there}/lib/" in told.stderr
+    assert f"S012 Look: there is no {there}/lib/" in told.stderr
+    (there / "away").rename(script)
+    (trivet.cwd / "images.json").write_text(json.dumps([{"zarr_url": f"{data}/none.zarr"}]))
+    told = trivet("job", "run", "workflow.json", *words, *site, "--images", "images.json", "--first", "1", "--dry-run")
+    assert "1 of 1 images are not on the cluster" in told.stderr
+    assert "#SBATCH --partition=main" in told.stdout
     done = trivet("job", "run", "workflow.json", *words, *site)
     assert "4 images in the dataset" in done.stderr
     assert sorted(path.name for path in (data / "plate.zarr").iterdir()) == ["0", "1", "2", "3"]

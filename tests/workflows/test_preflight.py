@@ -234,6 +234,21 @@ def test_what_a_cluster_can_not_give_is_told_for_each_part_of_each_step(bench: B
     ]
 
 
+def test_the_batch_scripts_of_every_part_can_be_seen(bench: Bench, cluster: Options) -> None:
+    project = task("Project", meta_non_parallel={"mem": 4}, meta_parallel={"mem": 4, "time": "0:10:00"})
+    blur = task("Blur", **GOOD, meta_parallel={"mem": 2})
+    asked = Asked(bench.found(blur, project), 0, 1, bench.images({}, {}), str(bench.zarr_dir), options=cluster)
+    rows = preflight.look(asked, bench.home, "mine").rows
+    arrays = list(preflight.arrays(asked, rows, "/jobs/j"))
+    assert [(one["step"], one["name"], one["part"], one["units"]) for one in arrays] == [
+        (0, "Blur", "parallel", 2),
+        (1, "Project", "non_parallel", 1),
+        (1, "Project", "parallel", 1),
+    ]
+    assert "#SBATCH --mem=4M\n" in arrays[0]["script"]  # two units at once
+    assert "#SBATCH --time=0:10:00\n" in arrays[2]["script"]
+
+
 def test_more_jobs_than_a_site_allows_are_told(bench: Bench, cluster: Options) -> None:
     entry = task("Blur", **GOOD, meta_parallel={"mem": 4, "tasks_per_job": 1, "parallel_tasks_per_job": 1})
     assert bench.told(entry, images=bench.images(*[{}] * 4), options=cluster) == []
