@@ -48,9 +48,16 @@ def test_numbers_are_those_of_the_largest_and_the_longest_unit() -> None:
 def test_less_of_everything_would_do() -> None:
     memory, cpus, time = of(Demand(8, 4000 * MIB, 10 * HOUR), unit(600, 900, 312)).suggestions
     assert memory == "mem = 400 would do: the largest unit used 312 MB of 4000"
-    assert cpus == "cpus_per_task = 2 would do: units kept 1.5 of 8 CPUs busy"
+    assert cpus == "cpus_per_task = 2 would do: the busiest unit kept 1.5 of 8 CPUs busy"
     assert time.startswith("a time limit of 20 min 00 s would do")
     assert "the longest unit took 10 min 00 s of 10 h 00 min" in time
+
+
+def test_no_unit_is_advised_less_than_it_used() -> None:
+    demand = Demand(cpus=8)
+    for used in (750, 600):  # of CPU seconds, by one unit of ten
+        found = of(demand, unit(100, used), *[unit(100, 5)] * 9)
+        assert [words for words in found.suggestions if "cpus" in words] == []
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,13 @@ class Memory:
 @dataclass(frozen=True, slots=True)
 class Cpu:
     """CPUs of a unit as asked for (None: nothing was said), and how many units kept busy on average: CPU ``seconds``
-    of all by the ``wall`` seconds of all."""
+    of all by the ``wall`` seconds of all; and how many the busiest unit did, of those that took a second at least."""
 
     asked: float | None
     busy: float
     seconds: float
     wall: float
+    busiest: float
 
     @property
     def share(self) -> float:
@@ -111,7 +112,8 @@ def _cpu(ran: _Ran) -> Cpu | None:
     if wall <= 0:
         return None
     asked = max((demand.cpus for demand, _ in ran if demand.cpus is not None), default=None)
-    return Cpu(asked, seconds / wall, seconds, wall)
+    busiest = max((used / took for used, took in measured if took >= 1), default=seconds / wall)
+    return Cpu(asked, seconds / wall, seconds, wall, busiest)
 
 
 def _time(ran: _Ran) -> Time:
@@ -149,9 +151,9 @@ def _about_cpus(cpu: Cpu | None, well: int) -> Iterator[str]:
     if cpu is None or not well or cpu.wall < 1:
         return
     asked = cpu.asked or 1.0
-    enough = max(1, math.ceil(cpu.busy * ROOM))
+    enough = max(1, math.ceil(cpu.busiest * ROOM))
     if cpu.asked is not None and asked > 1 and enough <= WORTH * asked:
-        yield f"cpus_per_task = {enough} would do: units kept {cpu.busy:.1f} of {asked:g} CPUs busy"
+        yield f"cpus_per_task = {enough} would do: the busiest unit kept {cpu.busiest:.1f} of {asked:g} CPUs busy"
     elif cpu.busy > asked * ROOM:
         enough = math.ceil(cpu.busy)
         yield f"cpus_per_task = {enough} is nearer the truth: units kept {cpu.busy:.1f} CPUs busy, not {asked:g}"
