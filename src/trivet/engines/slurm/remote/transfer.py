@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
@@ -61,7 +62,9 @@ class Transfer:
             return
         names = list(_outermost(names))
         if self.rsync is not None:
-            self._rsync(names, ["-rlpt", "--ignore-missing-args", f"{self._connection.host}:{source}/", f"{root}/"])
+            with _incoming(root) as place:  # what is half there when all is killed must not be found among the rest
+                more = ["-rlpt", "--ignore-missing-args", f"--temp-dir={place}"]
+                self._rsync(names, [*more, f"{self._connection.host}:{source}/", f"{root}/"])
         else:
             self._unpack(source, names, root)
 
@@ -102,7 +105,7 @@ class Transfer:
 
     def _unpack(self, source: str, names: Sequence[str], root: Path) -> None:
         self._connection.open()
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryDirectory(prefix=PLACE, dir=root) as place:
+        with tempfile.TemporaryFile() as given, _incoming(root) as place:
             given.write("".join(f"{name}\n" for name in names).encode(errors="surrogateescape"))
             given.seek(0)
             with self._connection.started(["sh", "-c", _PACK, "sh", source], given) as process:
@@ -171,6 +174,17 @@ def expanded(root: Path, names: Iterable[str]) -> Iterator[str]:
                 yield from (str(base / one) for one in sorted(inner + files))
         elif path.exists() or path.is_symlink():
             yield name
+
+
+@contextmanager
+def _incoming(root: Path) -> Iterator[str]:
+    """A directory below ``root`` for what has not come as a whole. Raises SlurmError when there can be none."""
+    try:
+        place = tempfile.TemporaryDirectory(prefix=PLACE, dir=root, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise SlurmError(f"{root}: {error.strerror or error}", False) from None
+    with place as path:
+        yield path
 
 
 def _outermost(names: Iterable[str]) -> Iterator[str]:
