@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ from trivet.testing.registries import FakeRegistry, RealRegistry
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "scripts"
 CORPUS = ROOT / "../shared/corpus"
+
+
+def pytest_configure() -> None:
+    """Have interrupts work also in the background of a shell, which lets its children ignore them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
