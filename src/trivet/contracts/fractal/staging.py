@@ -32,13 +32,26 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     part = part_of(call, unit)
     command = command_of(document, entry, f"_{part}")
     meta = entry.get(f"meta_{part}") or {}
+    return invocation(call, where, command, meta, arguments_of(call, unit), ("--args-json", "--out-json"))
+
+
+def invocation(
+    call: Call,
+    where: AttemptDirectory,
+    command: tuple[str, ...],
+    meta: Mapping[str, Any],
+    arguments: Mapping[str, Any],
+    options: tuple[str, str],
+) -> Invocation:
+    """Write the file of arguments, and say how to start the command with it; ``options`` name this file and that of
+    the output on its command line."""
     root = where.make()
-    arguments = where.file(ARGUMENTS)
-    write_arguments(arguments, arguments_of(call, unit))
+    given = where.file(ARGUMENTS)
+    write_arguments(given, arguments)
     return Invocation(
         call.task.program,
         command,
-        args=("--args-json", str(arguments), "--out-json", str(where.file(OUTPUT))),
+        args=(options[0], str(given), options[1], str(where.file(OUTPUT))),
         environment=surroundings(meta, where.cache),
         workdir=str(root),
         resources=resources_of(meta),

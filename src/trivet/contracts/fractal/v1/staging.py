@@ -7,10 +7,8 @@ from typing import Any, cast
 
 from trivet.contracts.folding import value_of
 from trivet.contracts.fractal import commands
-from trivet.contracts.fractal.description import resources_of
-from trivet.contracts.fractal.environment import surroundings
 from trivet.contracts.fractal.manifest import entry_of
-from trivet.contracts.fractal.staging import ARGUMENTS, OUTPUT, plain, write_arguments
+from trivet.contracts.fractal.staging import invocation, plain
 from trivet.contracts.fractal.v1.manifest import METADATA, RESERVED, level_of, meta_of
 from trivet.datasets.urls import normalize_url
 from trivet.tasks.call import Call
@@ -30,21 +28,7 @@ def stage(call: Call, unit: Unit, where: AttemptDirectory) -> Invocation:
     entry = entry_of(document, call.task.name)
     command = commands.command_of(document, entry, "")
     meta = meta_of(entry)
-    root = where.make()
-    arguments = where.file(ARGUMENTS)
-    write_arguments(arguments, arguments_of(call, unit))
-    return Invocation(
-        call.task.program,
-        command,
-        args=("-j", str(arguments), "--metadata-out", str(where.file(OUTPUT))),
-        environment=surroundings(meta, where.cache),
-        workdir=str(root),
-        resources=resources_of(meta),
-        network=True,
-        warm=commands.is_script(command) and not meta.get("needs_gpu"),
-        meta=meta,
-        title=call.task.name,
-    )
+    return invocation(call, where, command, meta, arguments_of(call, unit), ("-j", "--metadata-out"))
 
 
 def arguments_of(call: Call, unit: Unit) -> dict[str, Any]:
