@@ -20,7 +20,7 @@ COMMANDS = {
 
 @click.group(cls=Commands, table=COMMANDS)
 def command() -> None:
-    """Workflows of Fractal's tasks on datasets, on this machine.
+    """Workflows of Fractal's tasks on datasets, here or on a cluster.
 
     \b
     Example:
