@@ -22,7 +22,6 @@ Of a job::
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import tempfile
@@ -32,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from trivet.records import UnreadableError, files
+from trivet.records import files
 from trivet.records.journal import Journal, NotOwnerError, last_owner
 from trivet.records.owner import Owner
 
@@ -112,14 +111,7 @@ class OwnedDirectory:
 
     def read(self) -> dict[str, Any]:
         """The record. Raises FileNotFoundError or UnreadableError."""
-        try:
-            record = json.loads(self.record_file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UnreadableError(f"{self.record_file} is damaged: {error}") from None
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            found = record.get("format") if isinstance(record, dict) else None
-            raise UnreadableError(f"{self.record_file} has format {found}; this version of Trivet reads {FORMAT}")
-        return record
+        return files.read_record(self.record_file, FORMAT)
 
     def ask(self, request: str) -> None:
         """Leave a request for the owner. Raises OSError."""

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trivet.records import UnreadableError
+
 CHUNK = 1 << 20
 
 LONE = "backslashreplace"
@@ -43,6 +45,18 @@ def write_json(path: Path, data: Any) -> None:
     """Write JSON data as `write_text` writes text."""
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_bytes(path, text.encode("utf-8", LONE))
+
+
+def read_record(path: Path, format: int) -> dict[str, Any]:
+    """A record in JSON that has this format. Raises FileNotFoundError or UnreadableError."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UnreadableError(f"{path} is damaged: {error}") from None
+    if not isinstance(record, dict) or record.get("format") != format:
+        found = record.get("format") if isinstance(record, dict) else None
+        raise UnreadableError(f"{path} has format {found}; this version of Trivet reads {format}")
+    return record
 
 
 def sync_directory(path: Path) -> None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trivet.records import UnreadableError, files
+from trivet.records import files
 from trivet.records.owner import Owner
 from trivet.tasks.problem import closest
 
@@ -82,15 +82,7 @@ class PackageDirectory:
 
     def read(self) -> dict[str, Any]:
         """The content of ``package.json``. Raises FileNotFoundError or UnreadableError."""
-        path = self.path / RECORD
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UnreadableError(f"{path} is damaged: {error}") from None
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
-            found = record.get("format") if isinstance(record, dict) else None
-            raise UnreadableError(f"{path} has format {found}; this version of Trivet reads {FORMAT}")
-        return record
+        return files.read_record(self.path / RECORD, FORMAT)
 
     def write(self, record: dict[str, Any]) -> None:
         """Replace ``package.json``. Raises OSError."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+
+from trivet.engines.slurm.submission import save
 
 _MAIN = """import sys
 
@@ -41,10 +42,5 @@ def ship(place: Path) -> Path:
     data = runner()
     path = place / f"runner-{sha256(data).hexdigest()[:12]}.pyz"
     if not path.exists():
-        temporary = path.with_suffix(f".{os.getpid()}")
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        save(path, data)
     return path
