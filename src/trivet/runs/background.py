@@ -9,22 +9,15 @@ import json
 import sys
 from pathlib import Path
 
-from trivet.engines import EngineError
 from trivet.records.directory import RunDirectory
-from trivet.records.journal import NotOwnerError
+from trivet.runs.detaching import exit_code
 from trivet.runs.start import drive
 
 
 def main() -> int:
-    """Exit 0 when the run is over or somebody else drives it, 1 when it can't be driven (the log says why)."""
-    try:
-        drive(RunDirectory(Path(sys.argv[1])), secrets=json.loads(sys.stdin.read() or "{}"))
-    except NotOwnerError as error:
-        print(error, file=sys.stderr)
-    except (EngineError, OSError, ValueError) as error:
-        print(f"this run can't be driven: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Drive the run of the command line; the exit code."""
+    run = RunDirectory(Path(sys.argv[1]))
+    return exit_code(lambda: drive(run, secrets=json.loads(sys.stdin.read() or "{}")), "run")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from trivet.packages import registered
 from trivet.records import home as default_home
 from trivet.records.directory import RunDirectory
 from trivet.runs import record
+from trivet.runs.detaching import detached
 from trivet.runs.driver import Driver
 from trivet.runs.driving import stopped_by_signals
 from trivet.runs.options import Options
@@ -104,16 +104,7 @@ def drive(
 def detach(directory: RunDirectory, secrets: Mapping[str, str] = NO_SECRETS) -> subprocess.Popen[bytes]:
     """Let a process of its own drive a run; it outlives this one and the terminal, and is told the ``secrets`` of the
     call's document by a pipe."""
-    directory.logs.mkdir(exist_ok=True)
-    with (directory.logs / "driver.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "trivet.runs.background", str(directory.path)],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-        )
+    process = detached("trivet.runs.background", directory, subprocess.PIPE)
     assert process.stdin is not None  # noqa: S101 (asked for)
     with suppress(BrokenPipeError), process.stdin as pipe:
         pipe.write(json.dumps(dict(secrets)).encode())

@@ -5,22 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from trivet.engines import EngineError
 from trivet.records.directory import JobDirectory
-from trivet.records.journal import NotOwnerError
+from trivet.runs.detaching import exit_code
 from trivet.workflows.start import drive
 
 
 def main() -> int:
-    """Exit 0 when the job is over or somebody else drives it, 1 when it can't be driven (the log says why)."""
-    try:
-        drive(JobDirectory(Path(sys.argv[1])))
-    except NotOwnerError as error:
-        print(error, file=sys.stderr)
-    except (EngineError, OSError, ValueError) as error:
-        print(f"this job can't be driven: {error}", file=sys.stderr)
-        return 1
-    return 0
+    """Drive the job of the command line; the exit code."""
+    return exit_code(lambda: drive(JobDirectory(Path(sys.argv[1]))), "job")
 
 
 if __name__ == "__main__":

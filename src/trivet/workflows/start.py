@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from trivet.records.claims import TakenError
 from trivet.records.datasets import DatasetDirectory
 from trivet.records.directory import JobDirectory
 from trivet.records.journal import NotOwnerError, last_owner
+from trivet.runs.detaching import detached
 from trivet.runs.driving import stopped_by_signals
 from trivet.runs.start import ENGINES, KUBERNETES, engine_for
 from trivet.tasks.problem import Problem, ProblemsError, has_errors
@@ -106,16 +106,7 @@ def detach(job: JobDirectory) -> subprocess.Popen[bytes]:
     """Let a process of its own drive a job; it outlives this one and the terminal. Waits until it has taken over, so
     that nobody takes the job for abandoned when this process ends."""
     before, _ = last_owner(job.journal)
-    job.logs.mkdir(exist_ok=True)
-    with (job.logs / "driver.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "trivet.workflows.background", str(job.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            cwd="/",
-        )
+    process = detached("trivet.workflows.background", job, subprocess.DEVNULL)
     deadline = time.monotonic() + FIRST_WORD
     while last_owner(job.journal)[0] == before and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
